@@ -1,0 +1,34 @@
+"""What ships built in, registered through the same hooks as everybody else's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from persona_core.blending import BlendingStrategy, WeightedSum
+from persona_core.capping import CappingPolicy, PercentileFloor
+from persona_core.dataset_generator import DatasetGenerator, Templates
+from persona_core.hookspecs import hookimpl
+
+
+@hookimpl
+def register_dataset_generators() -> Iterable[DatasetGenerator]:
+    """Return the template generator."""
+    return [Templates()]
+
+
+@hookimpl
+def register_blending_strategies() -> Iterable[BlendingStrategy]:
+    """Return the weighted sum."""
+    return [WeightedSum()]
+
+
+@hookimpl
+def register_capping_policies() -> Iterable[CappingPolicy]:
+    """Return the percentile floor."""
+    return [PercentileFloor()]
+
+
+@hookimpl
+def register_vector_dirs() -> Iterable[Path]:
+    """Return the bundled vectors: inside an installed wheel, or beside the package in a checkout."""
+    package = Path(__file__).parent
+    return [folder for folder in (package / "vectors", package.parent / "vectors") if folder.is_dir()]

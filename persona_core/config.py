@@ -1,0 +1,227 @@
+"""Config: YAML in, validated, with the recommended values of the model where the user has set none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+
+from persona_core.archetype import first_problem
+from persona_core.atomic_file import read_text
+from persona_core.errors import ConfigError, PluginError
+from persona_core.layers import check_layers
+from persona_core.model_source import ModelSource
+from persona_core.names import NAME_PATTERN, suggestion
+from persona_core.plugins import PluginManager, load_plugins
+from persona_core.workspace import Workspace, find_workspace
+
+
+def _layers(value: object) -> str:
+    try:
+        return check_layers(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+LayerSpec = Annotated[str, BeforeValidator(_layers)]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
+Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Section):
+    """Which model, where and in which precision."""
+
+    name: Annotated[str, StringConstraints(min_length=1)] = Field(
+        "Qwen/Qwen2.5-7B-Instruct", description="a hub id, a local folder, a GGUF file, or an alias such as smollm2"
+    )
+    device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16"
+    )
+
+
+class ExtractionSettings(_Section):
+    """How persona vectors and axes are made."""
+
+    target_layers: LayerSpec = Field("50%-75%", description="layers that are steered: 14-21, 8,10,12 or 50%-75%")
+    max_new_tokens: int = Field(256, ge=4, le=4096, description="tokens of each sampled reply")
+    temperature: float = Field(0.7, ge=0, le=2, description="of the sampled replies; 0 is greedy")
+    system_prompts: int = Field(5, ge=1, le=100, description="how many of an archetype's system prompts to use")
+    questions: int = Field(20, ge=2, le=1000, description="how many of its questions to ask each of them")
+    seed: int = Field(0, ge=0, description="of the sampling")
+    batch_size: int = Field(32, ge=1, le=1024, description="replies sampled at a time")
+    shared_fraction: float = Field(
+        0.25, ge=0, le=1, description="how much of what all personas share stays in each vector"
+    )
+    damage_budget: float = Field(
+        0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency"
+    )
+    reference_archetypes: tuple[Name, ...] = Field(
+        ("creator", "explorer", "guardian", "sage", "trickster"),
+        min_length=2,
+        description="the archetypes whose mean is what all personas share; both axes are made with them",
+    )
+
+
+class SteeringSettings(_Section):
+    """How personas are added and what holds them."""
+
+    default_strength: float = Field(1.0, ge=0, le=2, description="0.0-2.0; 1.0 is the calibrated dose")
+    safety: bool = Field(True, description="hold the safety floor whenever a persona is steered")
+    safety_floor_percentile: float = Field(
+        25.0, ge=0, le=100, description="of the default assistant's projections: higher is stricter"
+    )
+    capping_layers: LayerSpec = Field("65%-90%", description="layers at which the floor is held")
+    capping_policy: Name = Field("percentile-floor", description="see `persona-steer plugins`")
+    blending: Name = Field("weighted-sum", description="see `persona-steer plugins`")
+
+
+class GenerationSettings(_Section):
+    """How replies are sampled."""
+
+    max_new_tokens: int = Field(256, ge=1, le=32768, description="longest reply, in tokens")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(0.95, gt=0, le=1, description="sample from the likeliest tokens of this total probability")
+
+
+class Config(BaseModel):
+    """The whole configuration, with the workspace that it belongs to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelSettings = ModelSettings()
+    extraction: ExtractionSettings = ExtractionSettings()
+    steering: SteeringSettings = SteeringSettings()
+    generation: GenerationSettings = GenerationSettings()
+
+    _workspace: Workspace | None = PrivateAttr(None)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The folder that this configuration was read from."""
+        return self._workspace or find_workspace()
+
+    def replace(self, values: Mapping[str, object]) -> "Config":
+        """Return a validated copy with dotted keys such as `extraction.seed` set to new values."""
+        data = self.model_dump()
+        for key, value in values.items():
+            section, name = split_key(key)
+            data[section][name] = value
+        return build_config(data, self.workspace)
+
+
+def get_config(
+    workspace: Path | Workspace | None = None,
+    *,
+    model: str | None = None,
+    plugins: PluginManager | None = None,
+) -> Config:
+    """Read the workspace's `config.yaml` (defaults where there is none); `model` replaces the model it names.
+
+    Values that the model's plugin recommends apply to keys that the file does not set, and to all of them when
+    `model` names another model than the file does.
+    """
+    place = workspace if isinstance(workspace, Workspace) else find_workspace(workspace)
+    data = read_config_data(place.config_file) if place.exists else {}
+    config = build_config(data, place)
+    if model is None:
+        return _recommended(config, model_source(config.model.name, plugins), over=data)
+    changed = model != config.model.name
+    config = config.replace({"model.name": model})
+    return _recommended(config, model_source(model, plugins), over={} if changed else data)
+
+
+def model_source(name: str, plugins: PluginManager | None = None) -> ModelSource | None:
+    """Return the plugin's entry for an alias, or None where `name` is a hub id, a folder or a file."""
+    if "/" in name or Path(name).suffix or Path(name).is_dir():
+        return None
+    plugins = plugins or load_plugins()
+    try:
+        found = plugins.find("register_models", name, "model")
+    except PluginError:
+        return None
+    return found if isinstance(found, ModelSource) else None
+
+
+def model_slug(name: str, plugins: PluginManager | None = None) -> str:
+    """Return the folder name of a model's vectors, without loading the model."""
+    source = model_source(name, plugins)
+    if source is not None:
+        return source.slug
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return slug(path.stem)
+    return slug(path.resolve().name if path.is_dir() else name)
+
+
+def slug(name: str) -> str:
+    """Return a name as one safe folder name."""
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
+    return safe.strip(".-") or "model"
+
+
+def read_config_data(path: Path) -> dict[str, Any]:
+    """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
+    try:
+        data = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {first_problem(error)}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected sections such as `model:`, found {type(data).__name__}")
+    return data
+
+
+def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
+    """Validate; raise `ConfigError` that names the file, the key, the value and the nearest known key."""
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{workspace.config_file}: {_explain(error)}") from error
+    config._workspace = workspace
+    return config
+
+
+def keys() -> dict[str, str]:
+    """Return every dotted key with its description, in file order."""
+    sections = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {
+        f"{section}.{name}": field.description or ""
+        for section, settings in sections.items()
+        if isinstance(settings, type) and issubclass(settings, BaseModel)
+        for name, field in settings.model_fields.items()
+    }
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return (section, name); raise `ConfigError` with the nearest key where there is none such."""
+    if key not in keys():
+        raise ConfigError(f"no configuration key {key!r}{suggestion(key, keys())}")
+    section, _, name = key.partition(".")
+    return section, name
+
+
+def _recommended(config: Config, source: ModelSource | None, over: Mapping[str, Any]) -> Config:
+    if source is None:
+        return config
+    wanted = {key: value for key, value in source.recommended.items() if not _is_set(over, key)}
+    return config.replace(wanted) if wanted else config
+
+
+def _is_set(data: Mapping[str, Any], key: str) -> bool:
+    section, _, name = key.partition(".")
+    return name in (data.get(section) or {})
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"no configuration key {key!r}{suggestion(key, keys())}"
+    return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,82 @@
+"""The data that extraction reads: editable YAML, one persona a file, and one file for safety."""
+
+import hashlib
+import json
+from typing import Annotated, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from persona_core.archetype import Text, first_problem
+from persona_core.errors import DatasetError
+
+STAMP = "# persona-steer dataset, generated; sha256 of what follows: "
+
+
+class PersonaDataset(BaseModel):
+    """Two sides of a contrast: the same questions asked of the persona and of the default assistant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Text
+    persona_prompts: Annotated[tuple[Text, ...], Field(min_length=1)]
+    default_prompts: Annotated[tuple[str, ...], Field(min_length=1)]
+    questions: Annotated[tuple[Text, ...], Field(min_length=2)]
+
+    def digest(self) -> str:
+        """Return a short hash of the whole content."""
+        return _digest(self.model_dump_json())
+
+    def default_digest(self) -> str:
+        """Return a short hash of the default side: equal for personas that share a baseline."""
+        return _digest(json.dumps([self.default_prompts, self.questions]))
+
+
+class SafetyPair(BaseModel):
+    """A harmful request with a reply that refuses it and one that complies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: Text
+    refusal: Text
+    compliance: Text
+
+
+class SafetyDataset(BaseModel):
+    """What the safety axis is made from, and the held-out part that it is checked on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: Annotated[tuple[SafetyPair, ...], Field(min_length=8)]
+    heldout: Annotated[tuple[SafetyPair, ...], Field(min_length=4)]
+
+    def digest(self) -> str:
+        """Return a short hash of the whole content."""
+        return _digest(self.model_dump_json())
+
+
+Dataset = TypeVar("Dataset", PersonaDataset, SafetyDataset)
+
+
+def to_text(dataset: PersonaDataset | SafetyDataset) -> str:
+    """Return YAML under a first line that tells later whether somebody has edited it."""
+    body = yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    return f"{STAMP}{_digest(body)}\n{body}"
+
+
+def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
+    """Read a dataset; raise `DatasetError` that names the file and the field."""
+    try:
+        return kind.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise DatasetError(f"{source}: {first_problem(error)}") from error
+
+
+def is_edited(text: str) -> bool:
+    """Tell whether a dataset's text is other than what was generated."""
+    first, _, body = text.partition("\n")
+    return first != f"{STAMP}{_digest(body)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

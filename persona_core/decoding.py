@@ -1,0 +1,165 @@
+"""The decoding loop: one forward a token for a batch of rows, each with its own plan and its own random stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from persona_core.errors import SafetyUnavailable
+from persona_core.model_wrapper import ModelWrapper
+from persona_core.steer_module import ArmedLayer, arm
+from persona_core.steering_plan import SteeringPlan
+
+_TOP = 512
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are picked. Temperature 0 is greedy; a row's seed is the only source of chance."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+
+
+@dataclass
+class Row:
+    """One sequence of a batch: its prompt, what is done to it, and what came out so far."""
+
+    prompt: Sequence[int]
+    plan: SteeringPlan
+    seed: int = 0
+    tokens: list[int] = field(default_factory=list)
+    finish: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the row goes on."""
+        return not self.finish
+
+
+@dataclass
+class Prefix:
+    """A key-value cache and the tokens it holds, for one row whose prompt begins with them."""
+
+    tokens: list[int]
+    cache: Any
+
+
+def decode(
+    model: ModelWrapper,
+    rows: Sequence[Row],
+    sampling: Sampling,
+    *,
+    armed: Mapping[int, ArmedLayer] | None = None,
+    prefix: Prefix | None = None,
+) -> Iterator[list[int | None]]:
+    """Yield one step at a time: each row's new token, or None where the row has ended.
+
+    Every row has its own plan, and comes out as it would alone. The loop may be closed at any moment. `prefix`
+    (one row only) is extended in place; `armed` (see `arm_rows`) holds the tallies afterwards. Raises
+    `SafetyUnavailable` where a floor does not hold.
+    """
+    armed = arm_rows(model, rows) if armed is None else armed
+    chances = [torch.Generator().manual_seed(row.seed) for row in rows]
+    prefix = prefix or Prefix([], model.new_cache())
+    ids, mask = model.pad([row.prompt for row in rows])
+    fresh = ids[:, len(prefix.tokens) :]
+    logits = _forward(model, fresh, mask, prefix, armed, _prompt_keep(mask, fresh.shape[1]))
+    for _ in range(sampling.max_new_tokens):
+        picked = pick(logits[:, -1], sampling, chances)
+        step = _take(model, rows, picked, sampling)
+        yield step
+        if not any(row.live for row in rows):
+            return
+        live = torch.tensor([[row.live] for row in rows], device=model.device)
+        mask = torch.cat([mask, live], 1)
+        fed = torch.tensor([[token or 0] for token in step], device=model.device)
+        logits = _forward(model, fed, mask, prefix, armed, None if bool(live.all()) else live)
+
+
+def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
+    """Return layer -> what the rows' plans do there, with empty tallies."""
+    return arm([row.plan for row in rows], model.device)
+
+
+def pick(
+    logits: Float[Tensor, "rows vocab"], sampling: Sampling, chances: Sequence[torch.Generator]
+) -> list[int]:
+    """Pick one token a row: the likeliest at temperature 0, else by inverse transform within the top-p mass."""
+    if sampling.temperature == 0:
+        return [int(token) for token in logits.argmax(-1)]
+    odds = torch.softmax(logits.float() / sampling.temperature, -1).cpu()
+    uniform = torch.cat([torch.rand(1, generator=chance, dtype=torch.float64) for chance in chances])
+    order = None
+    if sampling.top_p < 1:
+        odds, order = _nucleus(odds, sampling.top_p)
+    reached = odds.double().cumsum(-1)
+    places = torch.searchsorted(reached, (uniform * reached[:, -1]).unsqueeze(-1)).clamp_max(odds.shape[1] - 1)
+    chosen: Int[Tensor, "rows 1"] = places if order is None else order.gather(1, places)
+    return [int(token) for token in chosen[:, 0]]
+
+
+def _nucleus(odds: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """Return the likeliest tokens' odds, zero beyond the top-p mass, and which tokens they are."""
+    likely, order = odds.topk(min(_TOP, odds.shape[1]), dim=-1)
+    if bool((likely.sum(-1) < top_p).any()):
+        likely, order = odds.sort(dim=-1, descending=True)
+    before = likely.cumsum(-1) - likely
+    return likely.masked_fill(before >= top_p, 0), order
+
+
+def _forward(
+    model: ModelWrapper,
+    fresh: Int[Tensor, "rows token"],
+    mask: Bool[Tensor, "rows all"],
+    prefix: Prefix,
+    armed: Mapping[int, ArmedLayer],
+    keep: Bool[Tensor, "rows token"] | None,
+) -> Float[Tensor, "rows 1 vocab"]:
+    for layer in armed.values():
+        layer.keep = keep
+    padded = None if bool(mask.all()) else mask
+    logits = model.forward(fresh, mask=padded, cache=prefix.cache, armed=armed)
+    if len(mask) == 1:
+        prefix.tokens.extend(int(token) for token in fresh[0])
+    _check_floor(armed)
+    return logits
+
+
+def _prompt_keep(mask: Bool[Tensor, "rows all"], n_fresh: int) -> Bool[Tensor, "rows token"]:
+    """Return which fresh positions are steered: all but padding and each row's first token (the attention sink)."""
+    first = mask & (mask.long().cumsum(1) == 1)
+    return (mask & ~first)[:, -n_fresh:]
+
+
+def _take(model: ModelWrapper, rows: Sequence[Row], picked: list[int], sampling: Sampling) -> list[int | None]:
+    step: list[int | None] = [token if row.live else None for row, token in zip(rows, picked, strict=True)]
+    for row, token in zip(rows, step, strict=True):
+        if token is not None:
+            row.tokens.append(token)
+            row.finish = _finish(model, row, token, sampling)
+    return step
+
+
+def _finish(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> str:
+    if token in model.end_tokens:
+        return "end"
+    if len(row.prompt) + len(row.tokens) >= model.context_length:
+        return "context"
+    return "length" if len(row.tokens) >= sampling.max_new_tokens else ""
+
+
+def _check_floor(armed: Mapping[int, ArmedLayer]) -> None:
+    """Stop the reply where a floor does not hold: a number that is not finite, or a stream below its floor."""
+    lowest = [layer.tally.lowest_after / layer.floor_scale for layer in armed.values() if layer.clamps]
+    if lowest and not bool((torch.stack(lowest) >= -0.01).all()):
+        raise SafetyUnavailable(
+            "the safety floor could not be held (the residual stream overflowed); nothing more is generated. "
+            "Use a lower strength, or model.dtype float32 or bfloat16"
+        )

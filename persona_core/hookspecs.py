@@ -1,0 +1,59 @@
+"""Every plugin point. A hook returns objects, so that a plugin is tested by calling it.
+
+A package takes part with an entry point in the group `persona_core` that names a module with `@hookimpl` functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from persona_core.archetype import Archetype
+    from persona_core.blending import BlendingStrategy
+    from persona_core.capping import CappingPolicy
+    from persona_core.dataset_generator import DatasetGenerator
+    from persona_core.model_source import ModelSource
+
+PROJECT = "persona_core"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_archetypes() -> Iterable[Archetype]:
+    """Return the archetypes that this package brings."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_dataset_generators() -> Iterable[DatasetGenerator]:
+    """Return generators that turn an archetype or a description into a contrastive dataset."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_blending_strategies() -> Iterable[BlendingStrategy]:
+    """Return strategies that turn weighted persona vectors into one displacement per layer."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_capping_policies() -> Iterable[CappingPolicy]:
+    """Return policies that bound projections; they return data, and only the core touches the model."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_models() -> Iterable[ModelSource]:
+    """Return model aliases: a short name and how to get its weights into a local folder."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_vector_dirs() -> Iterable[Path]:
+    """Return folders of ready-made vectors, laid out as a workspace's `vectors/` folder."""
+    raise NotImplementedError

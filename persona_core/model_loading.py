@@ -1,0 +1,165 @@
+"""From a model's name to weights in memory: alias, local folder, GGUF file or hub id."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
+
+import torch
+
+from persona_core.config import Config, ModelSettings, model_source, slug
+from persona_core.errors import ModelError
+from persona_core.model_source import Report
+from persona_core.fingerprint import digest, fingerprint
+from persona_core.names import suggestion
+from persona_core.plugins import PluginManager
+from persona_core.vector_file import ModelIdentity
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A transformers model with its tokenizer, the names it goes by, and where its weights came from."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    slug: str
+    weights: Path | None = None
+
+
+def load_model(config: Config, plugins: PluginManager, report: Report) -> LoadedModel:
+    """Load the configured model; raise `ModelError` that names the alternatives where it cannot be had."""
+    settings = config.model
+    source = model_source(settings.name, plugins)
+    if source is not None:
+        return _from_folder(source.fetch(report), settings, source.name, source.slug)
+    path = Path(settings.name).expanduser()
+    if path.suffix == ".gguf":
+        return _from_gguf(path, settings)
+    if path.is_dir():
+        return _from_folder(path, settings, str(path), slug(path.resolve().name))
+    if "/" not in settings.name or settings.name.startswith((".", "/", "~")):
+        raise ModelError(_unknown(settings.name, plugins))
+    return _from_hub(settings)
+
+
+def identify(loaded: LoadedModel) -> ModelIdentity:
+    """Return what a vector records of its model: size, a fingerprint of the weights, and the chat template."""
+    config = loaded.model.config.get_text_config()
+    return ModelIdentity(
+        name=loaded.name,
+        slug=loaded.slug,
+        fingerprint=fingerprint(loaded.model, loaded.weights),
+        template_hash=digest(str(loaded.tokenizer.chat_template).encode()),
+        n_layers=config.num_hidden_layers,
+        hidden_size=config.hidden_size,
+    )
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device; `auto` takes cuda, then mps, then cpu. Raises `ModelError` where it is not there."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"device {wanted!r} is not there; set model.device to auto or cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ModelError("device 'mps' is not there; set model.device to auto or cpu")
+    return device
+
+
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """Return the precision; `auto` is float32 on a CPU and bfloat16 (float16 on mps) elsewhere."""
+    automatic = {"cpu": torch.float32, "mps": torch.float16}.get(device.type, torch.bfloat16)
+    return automatic if wanted == "auto" else getattr(torch, wanted)  # type: ignore[no-any-return]
+
+
+def _from_folder(folder: Path, settings: ModelSettings, name: str, folder_slug: str) -> LoadedModel:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
+    options = {"local_files_only": True, "use_safetensors": True}
+    return _load(str(folder), settings, LoadedModel(None, None, name, folder_slug, folder), options)
+
+
+def _from_gguf(path: Path, settings: ModelSettings) -> LoadedModel:
+    if not path.is_file():
+        raise ModelError(f"no GGUF file {path}")
+    found = LoadedModel(None, None, str(path), slug(path.stem), path)
+    return _load(str(path.parent), settings, found, {"gguf_file": path.name})
+
+
+def _from_hub(settings: ModelSettings) -> LoadedModel:
+    from transformers.utils import cached_file
+
+    name = settings.name
+    cached = cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
+    if cached is None:
+        _check_network(name)
+    loaded = _load(name, settings, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
+    config_file = cached_file(name, "config.json", local_files_only=True)
+    return replace(loaded, weights=Path(config_file).parent)
+
+
+def _check_network(name: str) -> None:
+    """Fail within seconds where the hub cannot be reached: its client retries for a minute."""
+    from huggingface_hub import constants
+
+    host = urlparse(constants.ENDPOINT)
+    if getproxies().get(host.scheme):
+        return
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=10).close()
+    except OSError as error:
+        raise ModelError(_cannot_load(name, "it is not on this disk, and the model hub cannot be reached")) from error
+
+
+def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict[str, Any]) -> LoadedModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = pick_device(settings.device)
+    dtype = pick_dtype(settings.dtype, device)
+    tokenizer_options = {key: value for key, value in options.items() if key != "use_safetensors"}
+    with _quiet():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where, **tokenizer_options)
+            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
+        except (OSError, ValueError, ImportError) as error:
+            raise ModelError(_cannot_load(found.name, str(error))) from error
+    if tokenizer.chat_template is None:
+        raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")
+    return replace(found, model=model.to(device).eval(), tokenizer=tokenizer)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the progress bars and warnings of loading off the user's terminal."""
+    from transformers.utils import logging
+
+    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _cannot_load(name: str, reason: str) -> str:
+    return (
+        f"cannot load model {name!r}: {' '.join(reason.split())[:200]}. Use `--model smollm2` (small, runs on any "
+        "CPU), `--model FOLDER` with a model on this disk, or a network connection for the first use"
+    )
+
+
+def _unknown(name: str, plugins: PluginManager) -> str:
+    aliases = plugins.registry("register_models")
+    near = suggestion(name, aliases)
+    return f"no model {name!r}{near}; or give a local folder, a GGUF file or a hub id such as owner/name"

@@ -1,0 +1,206 @@
+"""ModelWrapper: the one module that knows nnsight. Tokens in; logits, activations and rollouts out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import nnsight
+import torch
+from jaxtyping import Bool, Float, Int
+from nnsight import TransformersModel
+from torch import Tensor, nn
+
+from persona_core import steer_module
+from persona_core.config import Config, get_config
+from persona_core.errors import ModelError, PromptError
+from persona_core.layers import resolve_layers
+from persona_core.model_loading import LoadedModel, identify, load_model
+from persona_core.model_source import Report
+from persona_core.plugins import PluginManager, load_plugins
+from persona_core.rollout import Message
+from persona_core.steer_module import ArmedLayer, Steer
+from persona_core.vector_file import ModelIdentity
+
+Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
+
+
+class ModelWrapper:
+    """A language model whose residual stream can be read and steered.
+
+    One lock guards every forward: nnsight is not safe on two threads. Steering lives in a `steer` child of each
+    decoder layer, which nnsight sees as `layers[i].steer`; idle, it hands on its input itself.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        plugins: PluginManager | None = None,
+        report: Report = lambda line: None,
+        loaded: LoadedModel | None = None,
+    ) -> None:
+        """Load the configured model, or take one that is `loaded`; raise `ModelError` where it cannot be had."""
+        self.config = config or get_config(plugins=plugins)
+        self.plugins = plugins or load_plugins()
+        _use_all_cores()
+        loaded = loaded or load_model(self.config, self.plugins, report)
+        self.tokenizer = loaded.tokenizer
+        self.identity: ModelIdentity = identify(loaded)
+        self.lock = threading.RLock()
+        self._model = loaded.model
+        path, layers = _decoder_layers(loaded.model)
+        self._layers_path = path
+        self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
+        self.nnsight = TransformersModel(loaded.model, tokenizer=loaded.tokenizer, task="text-generation")
+        nnsight._c.unmount("save")
+
+    @property
+    def n_layers(self) -> int:
+        """How many decoder blocks there are."""
+        return self.identity.n_layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self._model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the residual stream."""
+        return next(self._model.parameters()).dtype
+
+    @cached_property
+    def context_length(self) -> int:
+        """How many tokens prompt and reply may have together."""
+        return int(getattr(self._model.config.get_text_config(), "max_position_embeddings", 2048))
+
+    @cached_property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens that end a reply."""
+        ends = self._model.generation_config.eos_token_id
+        ids = ends if isinstance(ends, list) else [ends]
+        return frozenset(token for token in (*ids, self.tokenizer.eos_token_id) if token is not None)
+
+    @cached_property
+    def target_layers(self) -> tuple[int, ...]:
+        """The layers that the configuration steers."""
+        return resolve_layers(self.config.extraction.target_layers, self.n_layers)
+
+    @cached_property
+    def capping_layers(self) -> tuple[int, ...]:
+        """The layers at which the configuration holds the floor."""
+        return resolve_layers(self.config.steering.capping_layers, self.n_layers)
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of a conversation up to where the reply starts; raise `PromptError` if too long."""
+        ids = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
+        tokens: list[int] = list(ids["input_ids"])
+        if len(tokens) >= self.context_length:
+            raise PromptError(
+                f"the prompt has {len(tokens)} tokens, and the model's context {self.context_length}: shorten it"
+            )
+        return tokens
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of tokens, special ones left out."""
+        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+
+    def new_cache(self) -> Any:
+        """Return an empty key-value cache."""
+        from transformers.cache_utils import DynamicCache
+
+        return DynamicCache(config=self._model.config)
+
+    def forward(
+        self,
+        token_ids: Int[Tensor, "batch token"],
+        *,
+        mask: Bool[Tensor, "batch past_and_token"] | None = None,
+        cache: Any = None,
+        armed: Mapping[int, ArmedLayer] | None = None,
+        keep_logits: int = 1,
+    ) -> Float[Tensor, "batch kept vocab"]:
+        """Run one forward and return the last `keep_logits` positions' logits, steered where `armed` says so.
+
+        `mask` is False at padding, which is on the left. With a cache, `token_ids` are the new tokens only.
+        """
+        options: dict[str, Any] = {} if cache is None else {"past_key_values": cache, "use_cache": True}
+        if mask is not None:
+            places = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -token_ids.shape[1] :]
+            options |= {"attention_mask": mask.long(), "position_ids": places}
+        with self.lock, torch.inference_mode(), _armed(self._steers, armed or {}):
+            output = self.nnsight.trace(trace=False, input_ids=token_ids, logits_to_keep=keep_logits, **options)
+        return output.logits  # type: ignore[no-any-return]
+
+    def capture(
+        self,
+        token_ids: Int[Tensor, "batch token"],
+        mask: Bool[Tensor, "batch token"],
+        reduce: Reduce,
+        layers: Sequence[int],
+    ) -> list[Tensor]:
+        """Run one forward and return `reduce(layer, hidden)` for each layer, in ascending order.
+
+        The stream after block `layer` is reduced inside the trace, so that it is never kept; blocks after the last
+        layer do not run.
+        """
+        envoys = self.nnsight.get(self._layers_path)
+        places = (mask.long().cumsum(1) - 1).clamp_min(0)
+        with self.lock, torch.inference_mode():
+            with self.nnsight.trace(
+                input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
+            ) as tracer:
+                rows = [reduce(layer, envoys[layer].output) for layer in layers]
+                nnsight.save(rows)
+                tracer.stop()
+        return rows
+
+    def pad(self, sequences: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"]]:
+        """Return sequences as one left-padded batch on the model's device, with the mask of real tokens."""
+        longest = max(len(sequence) for sequence in sequences)
+        longest += self.device.type == "cuda" and longest % 32 == 1
+        filler = self.tokenizer.pad_token_id or 0
+        ids = torch.full((len(sequences), longest), filler)
+        mask = torch.zeros((len(sequences), longest), dtype=torch.bool)
+        for row, sequence in enumerate(sequences):
+            ids[row, longest - len(sequence) :] = torch.tensor(list(sequence))
+            mask[row, longest - len(sequence) :] = True
+        return ids.to(self.device), mask.to(self.device)
+
+
+@contextmanager
+def _armed(steers: Sequence[Steer], armed: Mapping[int, ArmedLayer]) -> Iterator[None]:
+    """Arm the steer modules for one forward, and leave them idle whatever happens in it."""
+    try:
+        for layer, what in armed.items():
+            steers[layer].armed = what
+        yield
+    finally:
+        for layer in armed:
+            steers[layer].armed = None
+
+
+def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Yield the places of sequences in batches of like length, longest first, so that little is padding."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
+    wanted = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr,operator]
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return name, module
+    raise ModelError(f"{type(model).__name__} has no list of {wanted} decoder layers that can be steered")
+
+
+def _use_all_cores() -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(cores)

@@ -1,0 +1,53 @@
+"""Which data a persona is extracted from: the workspace's dataset if there is one, else its archetype's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from persona_core.atomic_file import read_text, write_atomically
+from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, is_edited, to_text
+from persona_core.dataset_generator import DatasetGenerator
+from persona_core.names import check_name
+from persona_core.persona_manager import PersonaManager
+
+DEFAULT_GENERATOR = "templates"
+
+
+def generator(manager: PersonaManager, name: str = DEFAULT_GENERATOR) -> DatasetGenerator:
+    """Return an installed dataset generator; raise `PluginError` with the nearest name."""
+    return manager.plugins.find("register_dataset_generators", name, "dataset generator")  # type: ignore[no-any-return]
+
+
+def persona_dataset(manager: PersonaManager, name: str) -> PersonaDataset:
+    """Return the workspace's dataset of a persona, or the one its archetype gives."""
+    path = dataset_path(manager, name)
+    if path.is_file():
+        return from_text(PersonaDataset, read_text(path), str(path))
+    return generated_persona(manager, name, generator(manager))
+
+
+def safety_dataset(manager: PersonaManager) -> SafetyDataset:
+    """Return the workspace's safety dataset, or the generated one."""
+    path = manager.workspace.safety_dataset
+    if path.is_file():
+        return from_text(SafetyDataset, read_text(path), str(path))
+    return generator(manager).safety()
+
+
+def generated_persona(manager: PersonaManager, name: str, maker: DatasetGenerator) -> PersonaDataset:
+    """Return what a generator makes of an archetype, at the configured size."""
+    settings = manager.config.extraction
+    return maker.persona(manager.archetype(name), settings.system_prompts, settings.questions)
+
+
+def dataset_path(manager: PersonaManager, name: str) -> Path:
+    """Return where a persona's dataset is kept."""
+    return manager.workspace.persona_datasets / f"{check_name(name)}.yaml"
+
+
+def write_dataset(path: Path, dataset: PersonaDataset | SafetyDataset, *, force: bool = False) -> bool:
+    """Write a dataset unless somebody has edited the one that is there; tell whether it was written."""
+    if path.is_file() and not force and is_edited(read_text(path)):
+        return False
+    write_atomically(path, to_text(dataset))
+    return True

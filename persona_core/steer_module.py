@@ -1,0 +1,177 @@
+"""Steer: the module inside each decoder layer that adds, clamps and reads. Idle, it returns its input itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from persona_core.steering_plan import ClampProjection, SteeringPlan
+from persona_core.vector_math import shift_into_range
+
+
+@dataclass(frozen=True)
+class ArmedClamp:
+    """One clamp for every row of a batch; a row without it has an infinite range."""
+
+    unit_direction: Float[Tensor, "rows 1 hidden"]
+    low: Float[Tensor, "rows 1"]
+    high: Float[Tensor, "rows 1"]
+
+
+class Tally:
+    """What happened to each row at one layer, added up on the device over all forwards of a reply."""
+
+    def __init__(self, rows: int, device: torch.device) -> None:
+        self.tokens = torch.zeros(rows, device=device)
+        self.relative_change = torch.zeros(rows, device=device)
+        self.floor_hits = torch.zeros(rows, device=device)
+        self.lowest_before = torch.full((rows,), torch.inf, device=device)
+        self.lowest_after = torch.full((rows,), torch.inf, device=device)
+        self.probe = torch.zeros(rows, device=device)
+
+
+@dataclass
+class ArmedLayer:
+    """A layer's part of the plans of a batch, on the model's device, with its tally."""
+
+    add: Float[Tensor, "rows 1 hidden"] | None
+    clamps: tuple[ArmedClamp, ...]
+    probe: Float[Tensor, "rows 1 hidden"] | None
+    tally: Tally
+    keep: Bool[Tensor, "rows token"] | None = None
+
+    @property
+    def floor_scale(self) -> Float[Tensor, "rows"]:
+        """The size of the largest floor at this layer, at least 1: what a shortfall is measured against."""
+        sizes = [clamp.low.abs().masked_fill(clamp.low.isinf(), 0)[:, 0] for clamp in self.clamps]
+        return torch.stack(sizes).amax(0).clamp_min(1)
+
+    def __call__(self, hidden: Float[Tensor, "rows token hidden"]) -> Float[Tensor, "rows token hidden"]:
+        """Return the steered stream in the precision it came in."""
+        wide = hidden.float()
+        steered = self._steer(wide, hidden.dtype)
+        output = hidden if steered is wide else steered.to(hidden.dtype)
+        self._record(wide, output.float())
+        return output
+
+    def _steer(self, wide: Tensor, dtype: torch.dtype) -> Tensor:
+        steered = wide if self.add is None else wide + self.add
+        for clamp in self.clamps:
+            shift, before = shift_into_range(
+                steered, clamp.unit_direction, clamp.low, clamp.high, torch.finfo(dtype).eps
+            )
+            steered = steered + shift.unsqueeze(-1) * clamp.unit_direction
+            self._record_hits(shift, before - clamp.low)
+        if self.keep is None or steered is wide:
+            return steered
+        return torch.where(self.keep.unsqueeze(-1), steered, wide)
+
+    def _record_hits(self, shift: Tensor, distance: Tensor) -> None:
+        hits = shift != 0
+        if self.keep is not None:
+            hits, distance = hits & self.keep, distance.masked_fill(~self.keep, torch.inf)
+        self.tally.floor_hits += hits.sum(1)
+        self.tally.lowest_before = torch.minimum(self.tally.lowest_before, distance.amin(1))
+
+    def _record(self, wide: Tensor, output: Tensor) -> None:
+        counted = torch.ones_like(wide[..., 0]) if self.keep is None else self.keep.float()
+        change = (output - wide).norm(dim=-1) / wide.norm(dim=-1).clamp_min(1e-12)
+        self.tally.tokens += counted.sum(1)
+        self.tally.relative_change += (change * counted).sum(1)
+        for clamp in self.clamps:
+            self._record_floor(output, clamp, counted)
+        if self.probe is not None:
+            self.tally.probe += ((output * self.probe).sum(-1) * counted).sum(1)
+
+    def _record_floor(self, output: Tensor, clamp: ArmedClamp, counted: Tensor) -> None:
+        distance = (output * clamp.unit_direction).sum(-1) - clamp.low
+        distance = torch.where(counted > 0, distance, torch.inf)
+        self.tally.lowest_after = torch.minimum(self.tally.lowest_after, distance.amin(1))
+
+
+class Steer(nn.Module):
+    """A child of each decoder layer. It has no parameters and no buffers, so state dicts stay as they were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed: ArmedLayer | None = None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the input itself when idle, and the steered stream when armed."""
+        return hidden if self.armed is None else self.armed(hidden)
+
+
+def install(layer: nn.Module) -> Steer:
+    """Give a decoder layer a `steer` child that its output passes through; the layer stays the same object."""
+    steer = Steer()
+    layer.add_module("steer", steer)
+    layer.__class__ = _steered_class(type(layer))
+    return steer
+
+
+def arm(plans: Sequence[SteeringPlan], device: torch.device) -> dict[int, ArmedLayer]:
+    """Return layer -> what to do there, one plan a row of the batch."""
+    layers = sorted({layer for plan in plans for layer in plan.layers})
+    return {layer: _arm_layer([plan.by_layer(layer) for plan in plans], device) for layer in layers}
+
+
+_STEERED: dict[type[nn.Module], type[nn.Module]] = {}
+
+
+def _steered_class(base: type[nn.Module]) -> type[nn.Module]:
+    if base not in _STEERED:
+        _STEERED[base] = type(f"Steered{base.__name__}", (base,), {"forward": _steered_forward(base)})
+    return _STEERED[base]
+
+
+def _steered_forward(base: type[nn.Module]) -> object:
+    def forward(self: nn.Module, *args: object, **kwargs: object) -> object:
+        output = base.forward(self, *args, **kwargs)
+        if isinstance(output, tuple):
+            return (self.steer(output[0]), *output[1:])
+        return self.steer(output)
+
+    return forward
+
+
+def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
+    hidden = next(_directions(plans)).shape[-1]
+    return ArmedLayer(
+        add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
+        clamps=tuple(_arm_clamps(plans, hidden, device)),
+        probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
+        tally=Tally(len(plans), device),
+    )
+
+
+def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
+    for plan in plans:
+        yield from (item.direction for item in plan.additions)
+        yield from (item.unit_direction for item in (*plan.clamps, *plan.probes))
+
+
+def _total(plan: SteeringPlan, hidden: int) -> Tensor:
+    return sum((item.direction.float() for item in plan.additions), torch.zeros(hidden))
+
+
+def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
+    return plan.probes[0].unit_direction.float() if plan.probes else torch.zeros(hidden)
+
+
+def _arm_clamps(plans: list[SteeringPlan], hidden: int, device: torch.device) -> Iterator[ArmedClamp]:
+    idle = ClampProjection(0, torch.zeros(hidden))
+    for place in range(max(len(plan.clamps) for plan in plans)):
+        rows = [plan.clamps[place] if place < len(plan.clamps) else idle for plan in plans]
+        yield ArmedClamp(
+            _stack([row.unit_direction for row in rows], device),
+            torch.tensor([[row.low] for row in rows], device=device),
+            torch.tensor([[row.high] for row in rows], device=device),
+        )
+
+
+def _stack(rows: list[Tensor], device: torch.device) -> Float[Tensor, "rows 1 hidden"]:
+    return torch.stack([row.float() for row in rows]).unsqueeze(1).to(device)

@@ -1,0 +1,88 @@
+"""SteeringPlan: what steering does, as plain data, per layer: first additions, then clamps, then probes.
+
+Nothing here refers to nnsight, Hugging Face or any engine: a plan can be printed, saved, compared and handed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AddDirection:
+    """Add `direction` to the residual stream after block `layer` (0-based), at every position but the first."""
+
+    layer: int
+    direction: Float[Tensor, "hidden"]
+
+
+@dataclass(frozen=True)
+class ClampProjection:
+    """Hold every token's projection on `unit_direction` after block `layer` within `low` and `high`.
+
+    `unit_direction` has length 1 and points from bad to good; the bounds are in units of the residual stream.
+    """
+
+    layer: int
+    unit_direction: Float[Tensor, "hidden"]
+    low: float = -math.inf
+    high: float = math.inf
+    name: str = "safety"
+
+
+@dataclass(frozen=True)
+class ProbeProjection:
+    """Read, and never change, the projection on `unit_direction` after block `layer`."""
+
+    layer: int
+    unit_direction: Float[Tensor, "hidden"]
+    name: str = "assistant"
+
+
+@dataclass(frozen=True)
+class SteeringPlan:
+    """All that is done to one reply. The empty plan leaves the model bit-identical."""
+
+    additions: tuple[AddDirection, ...] = ()
+    clamps: tuple[ClampProjection, ...] = ()
+    probes: tuple[ProbeProjection, ...] = ()
+    label: str = "none"
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether the plan can change the model's stream at all."""
+        return bool(self.additions or self.clamps)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Every layer that the plan adds to, clamps or reads."""
+        return tuple(sorted({item.layer for item in (*self.additions, *self.clamps, *self.probes)}))
+
+    def by_layer(self, layer: int) -> SteeringPlan:
+        """Return the part of the plan that concerns one layer."""
+        return SteeringPlan(
+            tuple(item for item in self.additions if item.layer == layer),
+            tuple(item for item in self.clamps if item.layer == layer),
+            tuple(item for item in self.probes if item.layer == layer),
+            self.label,
+        )
+
+    def digest(self) -> str:
+        """Return a short hash of everything that changes the stream; probes and the label do not count."""
+        parts: Iterable[tuple[object, Tensor]] = [
+            *(((item.layer, "add"), item.direction) for item in self.additions),
+            *(((item.layer, item.low, item.high), item.unit_direction) for item in self.clamps),
+        ]
+        state = hashlib.sha256()
+        for key, tensor in parts:
+            state.update(repr(key).encode())
+            state.update(tensor.detach().cpu().float().numpy().tobytes())
+        return state.hexdigest()[:16]

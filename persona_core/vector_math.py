@@ -1,0 +1,145 @@
+"""Pure functions on tensors: no I/O, no model. Everything is float32 or wider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+MARGIN = 1.5
+"""Rounding margin of the floor, in units of eps times the length of the products that a projection sums.
+
+A cast rounds each of them by at most eps/2 and by eps/(2 sqrt 3) on average, so 1.5 eps is five standard deviations.
+"""
+
+
+def mean_difference(
+    positive: Float[Tensor, "rollout layer hidden"], negative: Float[Tensor, "rollout2 layer hidden"]
+) -> Float[Tensor, "layer hidden"]:
+    """Return the direction from the negative to the positive rollouts; its length is the effect size.
+
+    Contrast as in CAA (arXiv 2312.06681), response means as in Persona Vectors (arXiv 2507.21509).
+    """
+    return positive.float().mean(0) - negative.float().mean(0)
+
+
+def unit(direction: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows hidden"]:
+    """Scale each row to length 1; a row of zeros stays zeros."""
+    length = direction.norm(dim=-1, keepdim=True)
+    return torch.where(length > 0, direction / length.clamp_min(1e-30), torch.zeros_like(direction))
+
+
+def persona_direction(
+    raw: Float[Tensor, "layer hidden"], shared: Float[Tensor, "layer hidden"], shared_fraction: float
+) -> Float[Tensor, "layer hidden"]:
+    """Return what sets this persona apart, plus a fraction of what all personas share.
+
+    `shared` is the mean of the reference personas' raw mean differences: role-playing as such, about minus the
+    assistant axis. Raw differences are nearly parallel (cosine 0.9), so they say "some persona" and not which.
+    """
+    return raw - shared + shared_fraction * shared
+
+
+def orthogonalise(
+    direction: Float[Tensor, "*rows hidden"], axis: Float[Tensor, "*rows hidden"]
+) -> Float[Tensor, "*rows hidden"]:
+    """Take out of each row its part along the matching row of `axis`, which need not have length 1."""
+    along = unit(axis)
+    first = direction - (direction * along).sum(-1, keepdim=True) * along
+    return first - (first * along).sum(-1, keepdim=True) * along
+
+
+def project_out_span(
+    direction: Float[Tensor, "layer hidden"], span: Float[Tensor, "persona layer hidden"]
+) -> Float[Tensor, "layer hidden"]:
+    """Take out of each layer's direction its part in the span of the personas' vectors at that layer."""
+    basis, _ = torch.linalg.qr(span.permute(1, 2, 0).double())
+    wide = direction.double().unsqueeze(-1)
+    return (wide - basis @ (basis.transpose(1, 2) @ wide)).squeeze(-1).float()
+
+
+def cosine(one: Float[Tensor, "*rows hidden"], other: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows"]:
+    """Return the cosine row by row; 0 where either row is zero."""
+    return (unit(one) * unit(other)).sum(-1)
+
+
+def split_half_cosine(
+    positive: Float[Tensor, "rollout layer hidden"], negative: Float[Tensor, "rollout2 layer hidden"]
+) -> Float[Tensor, "layer"]:
+    """Return the cosine between the mean differences of the even and the odd rollouts: 1 is noise-free."""
+    return cosine(
+        mean_difference(positive[0::2], negative[0::2]), mean_difference(positive[1::2], negative[1::2])
+    )
+
+
+def auc(positive: Float[Tensor, "rollout"], negative: Float[Tensor, "rollout2"]) -> float:
+    """Return the probability that a positive value lies above a negative one, ties counting half."""
+    above = (positive[:, None] > negative[None, :]).double().mean()
+    level = (positive[:, None] == negative[None, :]).double().mean()
+    return float(above + 0.5 * level)
+
+
+def projections(
+    hidden: Float[Tensor, "*rows hidden"], unit_direction: Float[Tensor, "hidden"]
+) -> Float[Tensor, "*rows"]:
+    """Return the projections of rows on one direction, accumulated in float32."""
+    return hidden.float() @ unit_direction.float()
+
+
+def shift_into_range(
+    hidden: Float[Tensor, "batch token hidden"],
+    unit_direction: Float[Tensor, "rows 1 hidden"],
+    low: Float[Tensor, "rows 1"],
+    high: Float[Tensor, "rows 1"],
+    eps: float,
+) -> tuple[Float[Tensor, "batch token"], Float[Tensor, "batch token"]]:
+    """Return (shift along the direction, projection before) that bring every projection into range.
+
+    A token in range has a shift of exactly 0. One outside lands inside by the rounding margin of the precision
+    `eps` that the stream is cast to, so that it is still inside after the cast.
+    """
+    products = hidden * unit_direction
+    before = products.sum(-1)
+    margin = MARGIN * eps * products.norm(dim=-1)
+    middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
+    zero = torch.zeros_like(before)
+    up = torch.where(before < low, torch.minimum(low + margin, middle.clamp_min(low)) - before, zero)
+    down = torch.where(before > high, torch.maximum(high - margin, middle.minimum(high)) - before, zero)
+    return up + down, before
+
+
+def clamp_projection(
+    hidden: Float[Tensor, "batch token hidden"],
+    unit_direction: Float[Tensor, "hidden"],
+    low: float,
+    high: float = float("inf"),
+) -> Float[Tensor, "batch token hidden"]:
+    """Hold projections within `low` and `high`, in the stream's own precision; all else stays as it was."""
+    bounds = (torch.tensor([[bound]], dtype=torch.float32) for bound in (low, high))
+    wide, along = hidden.float(), unit_direction.float().view(1, 1, -1)
+    shift, _ = shift_into_range(wide, along, *bounds, eps=torch.finfo(hidden.dtype).eps)
+    moved = (wide + shift.unsqueeze(-1) * along).to(hidden.dtype)
+    return torch.where((shift != 0).unsqueeze(-1), moved, hidden)
+
+
+def quantiles(
+    values: Float[Tensor, "token layer"], levels: Sequence[float]
+) -> Float[Tensor, "level layer"]:
+    """Return the percentiles `levels` (0-100) of each layer's values; sorted, for any number of tokens."""
+    ordered = values.float().sort(dim=0).values
+    places = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels])
+    below = places.floor().long()
+    above = (below + 1).clamp_max(len(ordered) - 1)
+    part = (places - below).unsqueeze(-1)
+    return ordered[below] * (1 - part) + ordered[above] * part
+
+
+def masked_mean(
+    hidden: Float[Tensor, "batch token hidden"], mask: Bool[Tensor, "batch token"]
+) -> Float[Tensor, "batch hidden"]:
+    """Return each row's mean over the tokens that `mask` keeps, accumulated in float32."""
+    weights = mask.to(torch.float32)
+    total = torch.einsum("bth,bt->bh", hidden.float(), weights)
+    return total / weights.sum(1, keepdim=True).clamp_min(1)

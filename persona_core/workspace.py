@@ -1,0 +1,98 @@
+"""Which folder is the workspace, and where each thing in it lives."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from persona_core.errors import WorkspaceError
+
+HOME_VARIABLE = "PERSONA_STEER_HOME"
+MARK = "# persona-steer"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder and the places in it; nothing here touches the disk but `exists`."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration."""
+        return self.root / "config.yaml"
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether `init` has been here."""
+        return self.config_file.is_file()
+
+    @property
+    def persona_datasets(self) -> Path:
+        """One YAML a persona: its dataset."""
+        return self.root / "datasets" / "personas"
+
+    @property
+    def safety_dataset(self) -> Path:
+        """The refusing and complying responses that the safety axis is made from."""
+        return self.root / "datasets" / "safety" / "safety.yaml"
+
+    @property
+    def archetypes(self) -> Path:
+        """The workspace's own archetypes, one YAML each."""
+        return self.root / "archetypes"
+
+    @property
+    def vectors(self) -> Path:
+        """One folder a model."""
+        return self.root / "vectors"
+
+    @property
+    def cache(self) -> Path:
+        """Rollouts that an extraction can take up again."""
+        return self.root / "cache"
+
+    @property
+    def state_file(self) -> Path:
+        """The active set: which personas `load` has named."""
+        return self.root / "state.json"
+
+    @property
+    def trash(self) -> Path:
+        """Deleted personas, until they are restored."""
+        return self.root / "trash"
+
+
+def find_workspace(explicit: Path | None = None, start: Path | None = None) -> Workspace:
+    """Return the workspace: `explicit`, `$PERSONA_STEER_HOME`, the nearest parent that is one, the user's own."""
+    if explicit is not None:
+        return _checked(explicit)
+    if home := os.environ.get(HOME_VARIABLE):
+        return _checked(Path(home))
+    start = (start or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        if is_workspace(folder):
+            return Workspace(folder)
+    return Workspace(user_folder())
+
+
+def user_folder() -> Path:
+    """Return the user's own workspace, used where there is no nearer one."""
+    import platformdirs
+
+    return platformdirs.user_data_path("persona-steer")
+
+
+def is_workspace(folder: Path) -> bool:
+    """Tell a workspace by the first line of its `config.yaml`."""
+    try:
+        with (folder / "config.yaml").open(encoding="utf-8") as file:
+            return file.readline().startswith(MARK)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checked(folder: Path) -> Workspace:
+    folder = folder.expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"{folder} is a file, not a folder; give a folder as the workspace")
+    return Workspace(folder)
