@@ -62,7 +62,11 @@ class ActivationExtractor:
         return self.capture([*persona, *default])
 
     def roll_out(
-        self, system_prompts: Sequence[str], questions: Sequence[str], condition: Condition, stage: str = "replies"
+        self,
+        system_prompts: Sequence[str],
+        questions: Sequence[str],
+        condition: Condition,
+        stage: str = "replies",
     ) -> list[Rollout]:
         """Sample one reply for every prompt and question; finished ones are taken from the workspace's cache."""
         if not system_prompts or not questions:
@@ -71,7 +75,13 @@ class ActivationExtractor:
         settings = self.config.extraction
         sampling = Sampling(settings.max_new_tokens, settings.temperature, top_p=1.0)
         return roll_out(
-            self.model, requests, sampling, settings.seed, cache=self._cache, progress=self.progress, stage=stage
+            self.model,
+            requests,
+            sampling,
+            settings.seed,
+            cache=self._cache,
+            progress=self.progress,
+            stage=stage,
         )
 
     def capture(self, rollouts: Sequence[Rollout], stage: str = "activations") -> Activations:
@@ -84,7 +94,10 @@ class ActivationExtractor:
         return Activations(tuple(rollouts), rows)
 
     def token_projections(
-        self, rollouts: Sequence[Rollout], directions: Float[Tensor, "layer hidden"], stage: str = "projections"
+        self,
+        rollouts: Sequence[Rollout],
+        directions: Float[Tensor, "layer hidden"],
+        stage: str = "projections",
     ) -> Float[Tensor, "token layer"]:
         """Return every reply token's projection on the layer's direction."""
         along = directions.to(self.model.device)
@@ -110,7 +123,11 @@ class ActivationExtractor:
         for places in batches(lengths, _CAPTURE_BATCH):
             ids, mask = self.model.pad([rollouts[place].token_ids for place in places])
             reply = _reply_mask(mask, [rollouts[place] for place in places])
-            yield places, reply, lambda read, layers, ids=ids, mask=mask: self.model.capture(ids, mask, read, layers)
+            yield (
+                places,
+                reply,
+                lambda read, layers, ids=ids, mask=mask: self.model.capture(ids, mask, read, layers),
+            )
             done += len(places)
             self.progress(stage, done, len(rollouts))
 

@@ -108,7 +108,11 @@ def extract_assistant_axis(work: AxisExtraction) -> Axis:
     personas = torch.cat([persona.mean for persona in work.personas.values()])
     heldout = unit(mean_difference(work.default.mean[0::2], personas[0::2]))
     measured = {"heldout_auc": separation(work.default.mean[1::2], personas[1::2], heldout)}
-    fields = {"method": "default minus mean of roles", "measured": measured, "quantile_levels": QUANTILE_LEVELS}
+    fields = {
+        "method": "default minus mean of roles",
+        "measured": measured,
+        "quantile_levels": QUANTILE_LEVELS,
+    }
     header = work.header("axis", "assistant", "from playing a role to the default assistant", **fields)
     axis = Axis(header, directions, _quantiles(work, directions), shared)
     axis.save(work.manager.store.own / f"{ASSISTANT}.safetensors")

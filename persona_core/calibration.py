@@ -65,9 +65,7 @@ def _fresh_questions(dataset: PersonaDataset, manager: PersonaManager) -> list[s
     return (fresh or list(dataset.questions))[:_QUESTIONS]
 
 
-def _answer(
-    model: ModelWrapper, vector: PersonaVector, questions: Sequence[str], progress: Progress
-) -> list[_Trial]:
+def _answer(model: ModelWrapper, vector: PersonaVector, questions: Sequence[str], progress: Progress) -> list[_Trial]:
     trials = [
         _Trial(question, dose, Row(model.encode(chat(question)), _plan(vector, dose), _SEED + place))
         for dose in (0.0, *DOSES)

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+)
 
 from persona_core.archetype import first_problem
 from persona_core.atomic_file import read_text
@@ -37,7 +45,8 @@ class ModelSettings(_Section):
     """Which model, where and in which precision."""
 
     name: Annotated[str, StringConstraints(min_length=1)] = Field(
-        "Qwen/Qwen2.5-7B-Instruct", description="a hub id, a local folder, a GGUF file, or an alias such as smollm2"
+        "Qwen/Qwen2.5-7B-Instruct",
+        description="a hub id, a local folder, a GGUF file, or an alias such as smollm2",
     )
     device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -58,9 +67,7 @@ class ExtractionSettings(_Section):
     shared_fraction: float = Field(
         0.25, ge=0, le=1, description="how much of what all personas share stays in each vector"
     )
-    damage_budget: float = Field(
-        0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency"
-    )
+    damage_budget: float = Field(0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency")
     reference_archetypes: tuple[Name, ...] = Field(
         ("creator", "explorer", "guardian", "sage", "trickster"),
         min_length=2,

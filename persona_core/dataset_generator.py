@@ -62,7 +62,11 @@ class Templates:
         who = _as_noun_phrase(description)
         prompts = tuple(template.format(who=who) for template in _DESCRIBED)
         return Archetype(
-            name=name, description=description, system_prompts=prompts, questions=tuple(questions), tags=("described",)
+            name=name,
+            description=description,
+            system_prompts=prompts,
+            questions=tuple(questions),
+            tags=("described",),
         )
 
     def persona(self, archetype: Archetype, n_prompts: int, n_questions: int) -> PersonaDataset:

@@ -45,7 +45,10 @@ class Row:
 
 @dataclass
 class Prefix:
-    """A key-value cache and the tokens it holds, for one row whose prompt begins with them."""
+    """A key-value cache and the tokens it holds, for one row whose prompt begins with them.
+
+    No token is listed while a forward runs: one that is interrupted leaves a cache that is not used again.
+    """
 
     tokens: list[int]
     cache: Any
@@ -88,9 +91,7 @@ def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
     return arm([row.plan for row in rows], model.device)
 
 
-def pick(
-    logits: Float[Tensor, "rows vocab"], sampling: Sampling, chances: Sequence[torch.Generator]
-) -> list[int]:
+def pick(logits: Float[Tensor, "rows vocab"], sampling: Sampling, chances: Sequence[torch.Generator]) -> list[int]:
     """Pick one token a row: the likeliest at temperature 0, else by inverse transform within the top-p mass."""
     if sampling.temperature == 0:
         return [int(token) for token in logits.argmax(-1)]
@@ -125,9 +126,9 @@ def _forward(
     for layer in armed.values():
         layer.keep = keep
     padded = None if bool(mask.all()) else mask
+    held, prefix.tokens = prefix.tokens, []
     logits = model.forward(fresh, mask=padded, cache=prefix.cache, armed=armed)
-    if len(mask) == 1:
-        prefix.tokens.extend(int(token) for token in fresh[0])
+    prefix.tokens = [*held, *(int(token) for token in fresh[0])] if len(mask) == 1 else []
     _check_floor(armed)
     return logits
 

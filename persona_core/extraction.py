@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,9 +15,8 @@ from persona_core.persona_manager import OWN, PersonaManager
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
 from persona_core.vector_building import build_persona, judge
-from persona_core.vector_math import split_half_cosine
-
-Say = Callable[[str], None]
+from persona_core.vector_math import cosine
+from persona_core.vector_store import ASSISTANT
 
 
 def extract_persona(
@@ -29,7 +26,7 @@ def extract_persona(
     baseline = manager.store.baseline(model.identity)
     dataset = persona_dataset(manager, name)
     extractor = ActivationExtractor(model, manager.config, progress=progress)
-    raw, stability, n_rollouts = _raw(extractor, manager, dataset, name)
+    raw, steady, n_rollouts = _raw(extractor, manager, dataset, name)
     archetype, source = manager.archetypes.get(name, (None, OWN))
     header = {
         "archetype": name if archetype else "",
@@ -41,7 +38,7 @@ def extract_persona(
     description = archetype.description if archetype else ""
     vector = build_persona(name, raw, description, manager.store, manager.config, baseline, header)
     others = [manager.store.persona(other, model.identity) for other in manager.names() if other != name]
-    vector = calibrate(model, judge(vector, stability, others), dataset, manager, progress=progress)
+    vector = calibrate(model, judge(vector, steady, others), dataset, manager, progress=progress)
     if save:
         manager.save(vector)
     return vector
@@ -65,26 +62,16 @@ def _raw(
     """Return (raw mean difference, its stability per layer, replies used); the stored baseline serves if it fits."""
     baseline = manager.store.baseline(extractor.model.identity)
     persona = persona_activations(extractor, dataset, name).mean
-    if baseline.header.questions_digest == dataset.default_digest():
-        raw, default = persona.mean(0) - baseline.mean, baseline.mean.expand(2, -1, -1)
-    else:
-        default = default_activations(extractor, dataset).mean
-        raw = persona.mean(0) - default.mean(0)
-    half = _shared_free(split_halves(persona), default, manager)
-    return raw, half, len(persona)
+    default = baseline.mean
+    if baseline.header.questions_digest != dataset.default_digest():
+        default = default_activations(extractor, dataset).mean.mean(0)
+    shared = manager.store.axis(ASSISTANT, extractor.model.identity).shared
+    own_part = persona - default - (0 if shared is None else shared)
+    return persona.mean(0) - default, stability(own_part, len(dataset.questions)), len(persona)
 
 
-def split_halves(rows: Float[Tensor, "rollout layer hidden"]) -> Float[Tensor, "2 layer hidden"]:
-    """Return the means of the even and the odd rollouts."""
-    return torch.stack([rows[0::2].mean(0), rows[1::2].mean(0)])
-
-
-def _shared_free(
-    halves: Float[Tensor, "2 layer hidden"], default: Float[Tensor, "rollout layer hidden"], manager: PersonaManager
-) -> Float[Tensor, "layer"]:
-    """Return the cosine of two halves after the part that all personas share is taken out."""
-    shared = manager.store.axis("assistant_axis").shared
-    negative = split_halves(default)
-    if shared is not None:
-        negative = negative + shared
-    return split_half_cosine(halves, negative)
+def stability(rows: Float[Tensor, "rollout layer hidden"], n_questions: int) -> Float[Tensor, "layer"]:
+    """Return the cosine of two halves of the replies' own parts; each half has every question and every prompt."""
+    place = torch.arange(len(rows))
+    odd = (place // n_questions + place % n_questions) % 2 == 1
+    return cosine(rows[~odd].mean(0), rows[odd].mean(0))

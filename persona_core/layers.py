@@ -27,9 +27,7 @@ def resolve_layers(spec: str, n_layers: int) -> tuple[int, ...]:
     """
     layers = sorted({layer for part in check_layers(spec).split(",") for layer in _range(part, n_layers)})
     if layers[-1] >= n_layers:
-        raise ConfigError(
-            f"layer {layers[-1]} of {spec!r} is out of range: the model has layers 0-{n_layers - 1}"
-        )
+        raise ConfigError(f"layer {layers[-1]} of {spec!r} is out of range: the model has layers 0-{n_layers - 1}")
     return tuple(layers)
 
 

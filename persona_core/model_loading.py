@@ -15,8 +15,8 @@ import torch
 
 from persona_core.config import Config, ModelSettings, model_source, slug
 from persona_core.errors import ModelError
-from persona_core.model_source import Report
 from persona_core.fingerprint import digest, fingerprint
+from persona_core.model_source import Report
 from persona_core.names import suggestion
 from persona_core.plugins import PluginManager
 from persona_core.vector_file import ModelIdentity

@@ -151,19 +151,22 @@ class ModelWrapper:
         """
         envoys = self.nnsight.get(self._layers_path)
         places = (mask.long().cumsum(1) - 1).clamp_min(0)
-        with self.lock, torch.inference_mode():
-            with self.nnsight.trace(
-                input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
-            ) as tracer:
-                rows = [reduce(layer, envoys[layer].output) for layer in layers]
-                nnsight.save(rows)
-                tracer.stop()
+        with self.lock, torch.inference_mode(), self.nnsight.trace(
+            input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
+        ) as tracer:
+            rows = [reduce(layer, envoys[layer].output) for layer in layers]
+            nnsight.save(rows)
+            tracer.stop()
         return rows
 
     def pad(self, sequences: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"]]:
-        """Return sequences as one left-padded batch on the model's device, with the mask of real tokens."""
+        """Return sequences as one left-padded batch on the model's device, with the mask of real tokens.
+
+        On CUDA no batch is 1 modulo 32 long: left-padded attention may be wrong there (transformers #47651).
+        """
         longest = max(len(sequence) for sequence in sequences)
-        longest += self.device.type == "cuda" and longest % 32 == 1
+        if self.device.type == "cuda" and len(sequences) > 1 and longest % 32 == 1:
+            longest += 1
         filler = self.tokenizer.pad_token_id or 0
         ids = torch.full((len(sequences), longest), filler)
         mask = torch.zeros((len(sequences), longest), dtype=torch.bool)

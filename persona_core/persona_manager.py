@@ -103,9 +103,7 @@ class PersonaManager:
         if name in self._deleted():
             raise VectorNotFound(f"persona {name!r} is deleted; bring it back with `persona-steer restore {name}`")
         if name in self.archetypes:
-            raise VectorNotFound(
-                f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`"
-            )
+            raise VectorNotFound(f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`")
         near = suggestion(name, {*self.names(), *self.archetypes})
         raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}; see `persona-steer list`")
 
@@ -179,9 +177,7 @@ class PersonaManager:
     def _entry(self, name: str, header: VectorHeader | VectorError) -> PersonaEntry:
         if isinstance(header, VectorError):
             return PersonaEntry(name, OWN, "", problem=str(header))
-        return PersonaEntry(
-            name, header.source or OWN, header.description, header, loaded=name in self.loaded()
-        )
+        return PersonaEntry(name, header.source or OWN, header.description, header, loaded=name in self.loaded())
 
     def _shown(self, name: str) -> bool:
         return name not in self._state().hidden.get(self.slug, [])

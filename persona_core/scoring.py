@@ -29,15 +29,16 @@ def reply_log_probs(
 
 
 def plan_cost(
-    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
+    model: ModelWrapper,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    plan: SteeringPlan,
 ) -> tuple[float, float]:
     """Return (KL from unsteered to steered in nats a token, share of tokens whose likeliest successor is kept)."""
     kl, same = [], []
     for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
         chosen = [prompts[p] for p in places], [replies[p] for p in places]
-        for plain, steered in zip(
-            _log_probs(model, *chosen, None), _log_probs(model, *chosen, plan), strict=True
-        ):
+        for plain, steered in zip(_log_probs(model, *chosen, None), _log_probs(model, *chosen, plan), strict=True):
             kl.append((plain.exp() * (plain - steered)).sum(-1))
             same.append(plain.argmax(-1) == steered.argmax(-1))
     return float(torch.cat(kl).mean()), float(torch.cat(same).float().mean())

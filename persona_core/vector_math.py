@@ -65,15 +65,6 @@ def cosine(one: Float[Tensor, "*rows hidden"], other: Float[Tensor, "*rows hidde
     return (unit(one) * unit(other)).sum(-1)
 
 
-def split_half_cosine(
-    positive: Float[Tensor, "rollout layer hidden"], negative: Float[Tensor, "rollout2 layer hidden"]
-) -> Float[Tensor, "layer"]:
-    """Return the cosine between the mean differences of the even and the odd rollouts: 1 is noise-free."""
-    return cosine(
-        mean_difference(positive[0::2], negative[0::2]), mean_difference(positive[1::2], negative[1::2])
-    )
-
-
 def auc(positive: Float[Tensor, "rollout"], negative: Float[Tensor, "rollout2"]) -> float:
     """Return the probability that a positive value lies above a negative one, ties counting half."""
     above = (positive[:, None] > negative[None, :]).double().mean()
@@ -124,9 +115,7 @@ def clamp_projection(
     return torch.where((shift != 0).unsqueeze(-1), moved, hidden)
 
 
-def quantiles(
-    values: Float[Tensor, "token layer"], levels: Sequence[float]
-) -> Float[Tensor, "level layer"]:
+def quantiles(values: Float[Tensor, "token layer"], levels: Sequence[float]) -> Float[Tensor, "level layer"]:
     """Return the percentiles `levels` (0-100) of each layer's values; sorted, for any number of tokens."""
     ordered = values.float().sort(dim=0).values
     places = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from persona_core.errors import VectorError, VectorNotFound
 from persona_core.names import check_name, suggestion
 from persona_core.persona_vector import Axis, Baseline, PersonaVector
 from persona_core.vector_file import ModelIdentity, VectorHeader, read_header
 
+V = TypeVar("V", Axis, Baseline, PersonaVector)
 SAFETY = "safety_axis"
 ASSISTANT = "assistant_axis"
 BASELINE = "assistant_baseline"
@@ -87,7 +89,7 @@ class VectorStore:
         return path
 
 
-def _checked[V: (Axis, Baseline, PersonaVector)](vector: V, identity: ModelIdentity | None, what: str) -> V:
+def _checked(vector: V, identity: ModelIdentity | None, what: str) -> V:
     if identity is not None:
         vector.header.model.check(identity, what)
     return vector

@@ -1,0 +1,8 @@
+"""Twelve professions, from physician to historian."""
+
+from persona_core import Archetype, archetypes_from, hookimpl
+
+
+@hookimpl
+def register_archetypes() -> list[Archetype]:
+    return archetypes_from(__package__)

@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from itertools import combinations
+
+import pytest
+from persona_archetypes_professions import register_archetypes
+
+from persona_core import Archetype
+from persona_core.plugins import load_plugins
+from persona_core.testing import check_archetype
+
+NAMES = {
+    "physician",
+    "engineer",
+    "teacher",
+    "judge",
+    "negotiator",
+    "poet",
+    "journalist",
+    "chef",
+    "detective",
+    "gardener",
+    "pilot",
+    "historian",
+}
+ARCHETYPES = {archetype.name: archetype for archetype in register_archetypes()}
+
+
+def folded(texts: tuple[str, ...]) -> Iterator[str]:
+    return (" ".join(text.lower().split()) for text in texts)
+
+
+@pytest.fixture(scope="module")
+def installed() -> dict[str, Archetype]:
+    registered = load_plugins().registry("register_archetypes")
+    return {
+        name: item.value
+        for name, item in registered.items()
+        if item.distribution == "persona-archetypes-professions"
+    }
+
+
+@pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)
+def test_every_archetype_can_make_a_usable_vector(archetype: Archetype) -> None:
+    check_archetype(archetype, prompts=5, questions=40)
+
+
+def test_the_package_brings_exactly_its_twelve() -> None:
+    assert set(ARCHETYPES) == NAMES
+
+
+def test_the_installed_entry_point_brings_the_same_archetypes(installed: dict[str, Archetype]) -> None:
+    assert installed == ARCHETYPES
+
+
+@pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)
+def test_every_archetype_takes_the_shared_question_bank(archetype: Archetype) -> None:
+    assert archetype.questions == next(iter(ARCHETYPES.values())).questions
+
+
+def test_the_bank_holds_at_least_40_short_questions_and_none_twice() -> None:
+    bank = list(folded(next(iter(ARCHETYPES.values())).questions))
+    assert len(bank) >= 40
+    assert len(set(bank)) == len(bank)
+    assert all(len(question.split()) < 20 for question in bank)
+
+
+@pytest.mark.parametrize(("one", "other"), combinations(sorted(ARCHETYPES), 2))
+def test_two_archetypes_share_no_system_prompt(one: str, other: str) -> None:
+    prompts = set(folded(ARCHETYPES[one].system_prompts))
+    assert prompts.isdisjoint(folded(ARCHETYPES[other].system_prompts))

@@ -1,0 +1,87 @@
+"""What every command gets: the plugins, and the configuration, personas and model made when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from persona_core.config import Config, get_config
+from persona_core.persona_manager import PersonaManager
+from persona_core.plugins import PluginManager
+from persona_core.progress import Progress
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.steering_engine import SteeringEngine
+
+F = TypeVar("F", bound=Callable[..., Any])
+model_option = click.option("--model", help="A model other than the configured one: alias, folder, GGUF file, hub id.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass
+class App:
+    """Handed to every command as click's context object."""
+
+    plugins: PluginManager
+    folder: Path | None
+    model_name: str | None = None
+
+    def config(self) -> Config:
+        """Read the configuration."""
+        return get_config(self.folder, model=self.model_name, plugins=self.plugins)
+
+    def manager(self, config: Config | None = None) -> PersonaManager:
+        """Return the personas of the configured model."""
+        return PersonaManager(config or self.config(), plugins=self.plugins)
+
+    def model(self, config: Config | None = None) -> ModelWrapper:
+        """Load the configured model; this imports torch."""
+        from persona_core.model_wrapper import ModelWrapper
+
+        return ModelWrapper(config or self.config(), plugins=self.plugins, report=say)
+
+    def engine(self, manager: PersonaManager) -> SteeringEngine:
+        """Load the model and return the engine for a manager's personas."""
+        from persona_core.steering_engine import SteeringEngine
+
+        return SteeringEngine(self.model(manager.config), manager)
+
+
+def say(line: str) -> None:
+    """Print a line that is not the result: to stderr."""
+    click.echo(line, err=True)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Give a progress function: bars with rate and remaining time in a terminal, one line a stage elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage, done, total: say(f"{stage}: {total} done") if done == total else None
+        return
+    from rich import progress as bars
+
+    columns = (bars.TextColumn("{task.description:30}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+               bars.TextColumn("{task.fields[rate]}"), bars.TimeRemainingColumn())  # fmt: skip
+    with bars.Progress(*columns, console=console) as shown:
+        yield _bar_function(shown)
+
+
+def _bar_function(shown: Any) -> Progress:
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = shown.add_task(stage, total=total, rate="")
+        speed = next((task.speed for task in shown.tasks if task.id == tasks[stage]), None)
+        shown.update(tasks[stage], completed=done, rate=f"{speed:.1f}/s" if speed else "")
+
+    return report

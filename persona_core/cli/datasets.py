@@ -1,0 +1,81 @@
+"""`persona-steer datasets`: the text that extraction reads, as editable files."""
+
+import click
+
+from persona_core.cli.app import App
+from persona_core.config import Config
+from persona_core.dataset import to_text
+from persona_core.persona_data import (
+    DEFAULT_GENERATOR,
+    dataset_path,
+    generated_persona,
+    generator,
+    persona_dataset,
+    safety_dataset,
+    write_dataset,
+)  # fmt: skip
+
+KINDS = ("safety", "personas")
+
+
+@click.group("datasets")
+def command() -> None:
+    """Generate or show the data that extraction reads.
+
+    \b
+    Example:
+      persona-steer datasets generate personas
+      persona-steer datasets show sage
+    """
+
+
+@command.command("generate")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--generator", "maker", default=DEFAULT_GENERATOR, show_default=True, help="A registered generator.")
+@click.option("--force", is_flag=True, help="Overwrite files that were edited, too.")
+@click.pass_obj
+def generate(app: App, kind: str, maker: str, force: bool) -> None:
+    """Write the datasets into the workspace; edited files are kept unless --force.
+
+    \b
+    Example:
+      persona-steer datasets generate safety
+    """
+    write_all(app, app.config(), (kind,), maker, force)
+
+
+@command.command("show")
+@click.argument("name", required=False)
+@click.pass_obj
+def show(app: App, name: str | None) -> None:
+    """Show one dataset (a persona's name, or safety), or list them all.
+
+    \b
+    Example:
+      persona-steer datasets show safety
+    """
+    manager = app.manager()
+    if name is not None:
+        click.echo(to_text(safety_dataset(manager) if name == "safety" else persona_dataset(manager, name)), nl=False)
+        return
+    place = manager.workspace.safety_dataset
+    click.echo(f"{'safety':20} {place if place.is_file() else 'not written: datasets generate safety'}")
+    for persona in manager.archetypes:
+        place = dataset_path(manager, persona)
+        click.echo(f"{persona:20} {place if place.is_file() else 'not written: datasets generate personas'}")
+
+
+def write_all(
+    app: App, config: Config, kinds: tuple[str, ...] = KINDS, maker: str = DEFAULT_GENERATOR, force: bool = False
+) -> None:
+    """Write the datasets of the kinds, and say which were written and which were kept."""
+    manager = app.manager(config)
+    source = generator(manager, maker)
+    todo = {}
+    if "safety" in kinds:
+        todo[manager.workspace.safety_dataset] = source.safety()
+    if "personas" in kinds:
+        todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in manager.archetypes}
+    for path, dataset in todo.items():
+        written = write_dataset(path, dataset, force=force)
+        click.echo(f"wrote {path}" if written else f"kept {path} (edited)")

@@ -1,0 +1,105 @@
+"""`persona-steer demo`: the whole path on the embedded model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from persona_core.cli.app import App, progress_bar, say
+from persona_core.cli.extract import extract_all
+from persona_core.cli.extract_axes import make_axes, show_axis
+from persona_core.cli.init import make_workspace
+from persona_core.config import Config, get_config
+from persona_core.persona_manager import PersonaManager
+from persona_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.steering_engine import Reply
+
+MODEL = "smollm2"
+LIVE = "sage"
+QUESTION = "My neighbour plays loud music every night. What should I do?"
+TOKENS = 64
+
+
+@click.command("demo")
+@click.option("--full", is_flag=True, help="Extract both axes and all five personas anew (minutes).")
+@click.option("--question", default=QUESTION, show_default=True, help="What every persona is asked.")
+@click.pass_obj
+def command(app: App, full: bool, question: str) -> None:
+    """Show the embedded model speaking as five personas, safely capped, each reply with its receipt.
+
+    Works in a temporary folder unless --workspace is given before `demo`.
+
+    \b
+    Example:
+      persona-steer demo
+      persona-steer --workspace my-personas demo --full
+    """
+    folder = app.folder or Path(tempfile.mkdtemp(prefix="persona-steer-"))
+    make_workspace(app, Workspace(folder.absolute()), MODEL)
+    config = get_config(Workspace(folder.absolute()), model=MODEL, plugins=app.plugins)
+    names = config.extraction.reference_archetypes
+    model = app.model(config)
+    manager = app.manager(config)
+    if full:
+        extract_everything(model, manager, names)
+    else:
+        say(f"\nExtracting {LIVE} here and now; the other vectors are bundled.")
+        extract_all(model, manager, [LIVE])
+    show_replies(question, replies(model, config, app, question, names))
+    show_next(folder)
+
+
+def extract_everything(model: ModelWrapper, manager: PersonaManager, names: Sequence[str]) -> None:
+    """Make both axes and the personas."""
+    from persona_core.axes import AxisExtraction
+
+    with progress_bar() as progress:
+        axes = make_axes(AxisExtraction(model, manager, progress))
+    for axis in axes:
+        show_axis(axis, manager.config.steering.safety_floor_percentile)
+    extract_all(model, manager, names)
+
+
+def replies(
+    model: ModelWrapper, config: Config, app: App, question: str, names: Sequence[str]
+) -> list[tuple[str, Reply]]:
+    """Answer one question unsteered and as each persona, in one batch."""
+    from persona_core.decoding import Sampling
+    from persona_core.steering_engine import SteeringEngine
+
+    say("\nAnswering one question unsteered and as each persona ...")
+    engine = SteeringEngine(model, app.manager(config))
+    sampling = Sampling(TOKENS, config.generation.temperature, config.generation.top_p)
+    asked = [None, *names]
+    found = engine.generate([question] * len(asked), asked, sampling=sampling)
+    return list(zip(["unsteered", *names], found, strict=True))
+
+
+def show_replies(question: str, found: Sequence[tuple[str, Reply]]) -> None:
+    """Print the replies side by side, each with its receipt."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=question, show_lines=True)
+    for column, width in (("who", 10), ("reply", 60), ("receipt", 36)):
+        table.add_column(column, min_width=min(width, 20), max_width=width, overflow="fold")
+    for name, reply in found:
+        table.add_row(name, reply.text.strip(), reply.receipt.line())
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 112)
+
+
+def show_next(folder: Path) -> None:
+    """Print the three commands to try next."""
+    start = f"persona-steer --workspace {folder}"
+    click.echo("Try next:")
+    click.echo(f"  {start} chat --persona trickster")
+    click.echo(f'  {start} generate "What is fire?" --blend sage:0.5,creator:0.5')
+    click.echo(f'  {start} create pirate --description "a grumpy pirate captain who loves the sea"')

@@ -1,0 +1,89 @@
+"""The options that `generate` and `chat` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from persona_core.blending import parse_blend
+from persona_core.config import Config
+from persona_core.persona_manager import PersonaManager
+
+if TYPE_CHECKING:
+    from persona_core.decoding import Sampling
+
+
+@dataclass
+class SteeringOptions:
+    """What was asked for on the command line; None means the configured value."""
+
+    persona: str | None
+    blend: str | None
+    strength: float | None
+    safety: str | None
+    max_new_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    seed: int
+
+    def personas(self) -> dict[str, float]:
+        """Return name -> weight."""
+        if self.persona and self.blend:
+            raise click.UsageError("give --persona or --blend, not both")
+        if self.blend:
+            return parse_blend(self.blend)
+        return {self.persona: 1.0} if self.persona and self.persona != "none" else {}
+
+    def safety_on(self, config: Config) -> bool:
+        """Tell whether the floor is wanted."""
+        return config.steering.safety if self.safety is None else self.safety == "on"
+
+    def strength_in(self, config: Config) -> float:
+        """Return the strength."""
+        return config.steering.default_strength if self.strength is None else self.strength
+
+    def sampling(self, config: Config) -> Sampling:
+        """Return the sampling."""
+        from persona_core.decoding import Sampling
+
+        own = config.generation
+        return Sampling(
+            own.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens,
+            own.temperature if self.temperature is None else self.temperature,
+            own.top_p if self.top_p is None else self.top_p,
+        )
+
+    def check(self, manager: PersonaManager) -> None:
+        """Raise for an unknown persona before the model is loaded."""
+        for name in self.personas():
+            manager.require(name)
+
+
+_OPTIONS = (
+    click.option("--persona", help="A persona's name, or none."),
+    click.option("--blend", help="Several personas with weights: sage:0.5,trickster:0.3."),
+    click.option("--strength", type=click.FloatRange(0, 2), help="0.0-2.0; 1.0 is the calibrated dose."),
+    click.option("--safety", type=click.Choice(["on", "off"]), help="Hold the safety floor, or do not."),
+    click.option("--max-new-tokens", type=click.IntRange(1, 32768), help="Longest reply, in tokens."),
+    click.option("--temperature", type=click.FloatRange(0, 2), help="0 is greedy."),
+    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Nucleus sampling."),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling."),
+)
+
+
+def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options, handed to the command as one `options` argument."""
+    names = SteeringOptions.__dataclass_fields__
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        options = SteeringOptions(**{name: kwargs.pop(name) for name in names})
+        return function(*args, options=options, **kwargs)
+
+    wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
+    wrapped.__dict__.update(function.__dict__)
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped

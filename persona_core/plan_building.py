@@ -1,0 +1,138 @@
+"""From personas, weights, strength and safety to a steering plan, or an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from persona_core.blending import BlendingStrategy, WeightedVector
+from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
+from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
+from persona_core.layers import format_layers
+from persona_core.model_wrapper import ModelWrapper
+from persona_core.persona_manager import PersonaManager
+from persona_core.persona_vector import Axis
+from persona_core.steering_plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.vector_store import ASSISTANT, SAFETY
+
+STRONGEST = 2.0
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What a user asks for. No persona, or strength 0, leaves the model untouched."""
+
+    personas: Mapping[str, float]
+    strength: float
+    safety: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= STRONGEST:
+            raise SteeringError(f"strength {self.strength:g} is out of range: use 0.0-{STRONGEST}")
+        for name, weight in self.personas.items():
+            if not 0 <= weight <= STRONGEST:
+                raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")
+
+    @property
+    def active(self) -> dict[str, float]:
+        """The personas that count: none at strength 0, and none of weight 0."""
+        return {name: weight for name, weight in self.personas.items() if weight and self.strength}
+
+
+def build_plan(
+    model: ModelWrapper,
+    manager: PersonaManager,
+    wanted: Steering,
+    history: Sequence[Mapping[str, float]] = (),
+) -> SteeringPlan:
+    """Return the plan; raise a `SteeringError` or `VectorError` for anything that it cannot serve."""
+    parts = [WeightedVector(manager.persona(name, model.identity), wanted.personas[name]) for name in wanted.personas]
+    probes = _probes(model, manager)
+    if not wanted.active:
+        return SteeringPlan(probes=probes)
+    parts = [part for part in parts if part.weight]
+    _check_layers(model, parts, wanted.safety)
+    clamps = _clamps(model, manager, history) if wanted.safety else ()
+    return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active))
+
+
+def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted: Steering) -> tuple[AddDirection, ...]:
+    name = manager.config.steering.blending
+    strategy: BlendingStrategy = manager.plugins.find("register_blending_strategies", name, "blending strategy")
+    moved = wanted.strength * strategy.blend(parts)
+    if not bool(torch.isfinite(moved).all()):
+        raise SteeringError(f"blending strategy {name!r} returned numbers that are not finite; use another one")
+    layers = [layer for layer in range(len(moved)) if bool(moved[layer].any())]
+    if not layers:
+        raise SteeringError("the blended personas cancel each other out; change the weights")
+    return tuple(AddDirection(layer, moved[layer]) for layer in layers)
+
+
+def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: bool) -> None:
+    for part in parts:
+        made_for = part.vector.header.target_layers
+        if made_for != model.target_layers:
+            raise SteeringError(
+                f"{part.vector.name} is calibrated for layers {format_layers(made_for)}, and the config steers "
+                f"{format_layers(model.target_layers)}: run `persona-steer extract {part.vector.name}`, or "
+                f"`persona-steer config set extraction.target_layers {format_layers(made_for)}`"
+            )
+    if safety and model.target_layers[-1] > model.capping_layers[-1]:
+        raise SteeringError(
+            f"layer {model.target_layers[-1]} is steered after the last capping layer {model.capping_layers[-1]}, "
+            "where no floor can hold it; change extraction.target_layers or steering.capping_layers"
+        )
+
+
+def _clamps(
+    model: ModelWrapper, manager: PersonaManager, history: Sequence[Mapping[str, float]]
+) -> tuple[ClampProjection, ...]:
+    """Return the policy's bounds and then the configured floor, so that no policy can open it."""
+    settings = manager.config.steering
+    policy: CappingPolicy = manager.plugins.find("register_capping_policies", settings.capping_policy, "capping policy")
+    axes = {"safety": _safety_axis(model, manager)} | _assistant_axis(model, manager)
+    context = CappingContext(
+        axes, model.capping_layers, settings.safety_floor_percentile, model.target_layers[-1], history
+    )
+    floor = PercentileFloor()
+    own = [] if policy.name == floor.name else list(policy.clamps(context))
+    clamps = (*own, *floor.clamps(context))
+    _check_clamps(clamps, policy.name, model)
+    return clamps
+
+
+def _safety_axis(model: ModelWrapper, manager: PersonaManager) -> Axis:
+    try:
+        return manager.store.axis(SAFETY, model.identity)
+    except VectorNotFound as error:
+        raise SafetyUnavailable(
+            f"no safety axis for {model.identity.name}, so its floor cannot be held; run "
+            "`persona-steer extract-axes`, or steer without a floor with `--safety off`"
+        ) from error
+    except VectorError as error:
+        raise SafetyUnavailable(f"the safety floor cannot be held: {error}") from error
+
+
+def _assistant_axis(model: ModelWrapper, manager: PersonaManager) -> dict[str, Axis]:
+    if manager.store.part_path(ASSISTANT) is None:
+        return {}
+    return {"assistant": manager.store.axis(ASSISTANT, model.identity)}
+
+
+def _probes(model: ModelWrapper, manager: PersonaManager) -> tuple[ProbeProjection, ...]:
+    """Read the assistant axis after the last steered layer."""
+    layer = model.target_layers[-1]
+    axes = _assistant_axis(model, manager).values()
+    return tuple(ProbeProjection(layer, axis.directions[layer]) for axis in axes)
+
+
+def _check_clamps(clamps: Sequence[ClampProjection], policy: str, model: ModelWrapper) -> None:
+    for clamp in clamps:
+        length = float(clamp.unit_direction.norm())
+        sound = clamp.unit_direction.shape == (model.identity.hidden_size,) and abs(length - 1) < 1e-3
+        if not sound or not 0 <= clamp.layer < model.n_layers or not clamp.low <= clamp.high:
+            raise SafetyUnavailable(
+                f"capping policy {policy!r} returned an unusable bound for layer {clamp.layer}; use another policy"
+            )

