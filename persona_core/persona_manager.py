@@ -77,7 +77,7 @@ class PersonaManager:
                 return self.archetypes[name][0].questions
         raise PluginError("no reference archetype is installed: `python -m pip install persona-archetypes-base`")
 
-    def list(self) -> list[PersonaEntry]:
+    def entries(self) -> list[PersonaEntry]:
         """Return extracted personas and archetypes not yet extracted, sorted by name."""
         entries = {name: self._entry(name, header) for name, _, header in self.store.headers() if self._shown(name)}
         for name, (archetype, source) in self.archetypes.items():

@@ -106,7 +106,7 @@ def _safety(state: ChatState, value: str) -> str:
 
 
 def _list(state: ChatState, value: str) -> str:
-    entries = [entry for entry in state.manager.list() if entry.header is not None]
+    entries = [entry for entry in state.manager.entries() if entry.header is not None]
     return "\n".join(f"  {entry.name:14} {entry.description}" for entry in entries) or "  none extracted yet"
 
 

