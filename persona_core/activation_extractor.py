@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from persona_core.config import Config
@@ -20,6 +20,17 @@ from persona_core.rollouts import RolloutCache, RolloutRequest, roll_out
 from persona_core.vector_math import masked_mean, mean_difference
 
 _CAPTURE_BATCH = 16
+Read = Callable[[int, Float[Tensor, "batch token hidden"], Bool[Tensor, "batch token"]], Tensor]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some of the rollouts, padded, with the mask of real tokens and that of reply tokens."""
+
+    places: list[int]
+    ids: Int[Tensor, "batch token"]
+    mask: Bool[Tensor, "batch token"]
+    reply: Bool[Tensor, "batch token"]
 
 
 @dataclass(frozen=True)
@@ -86,48 +97,39 @@ class ActivationExtractor:
 
     def capture(self, rollouts: Sequence[Rollout], stage: str = "activations") -> Activations:
         """Return the mean over each reply's tokens after every block."""
-        layers = range(self.model.n_layers)
-        rows = torch.empty(len(rollouts), len(layers), self.model.identity.hidden_size)
-        for places, reply, batch in self._passes(rollouts, stage):
-            means = batch(lambda _, hidden, reply=reply: masked_mean(hidden, reply), layers)
-            rows[places] = torch.stack(means, 1).cpu()
+        rows = torch.empty(len(rollouts), self.model.n_layers, self.model.identity.hidden_size)
+        for batch in self._batches(rollouts, stage):
+            means = self._read(batch, lambda _, hidden, reply: masked_mean(hidden, reply))
+            rows[batch.places] = torch.stack(means, 1).cpu()
         return Activations(tuple(rollouts), rows)
 
     def token_projections(
-        self,
-        rollouts: Sequence[Rollout],
-        directions: Float[Tensor, "layer hidden"],
-        stage: str = "projections",
+        self, rollouts: Sequence[Rollout], directions: Float[Tensor, "layer hidden"], stage: str = "projections"
     ) -> Float[Tensor, "token layer"]:
         """Return every reply token's projection on the layer's direction."""
         along = directions.to(self.model.device)
-        return self._tokens(rollouts, lambda layer, hidden: hidden.float() @ along[layer], stage)
+        return self._tokens(rollouts, lambda layer, hidden, reply: hidden[reply].float() @ along[layer], stage)
 
     def residual_norms(self, rollouts: Sequence[Rollout], stage: str = "norms") -> Float[Tensor, "layer"]:
         """Return the median length of the stream over reply tokens, per layer."""
-        return self._tokens(rollouts, lambda _, hidden: hidden.float().norm(dim=-1), stage).median(0).values
+        lengths = self._tokens(rollouts, lambda _, hidden, reply: hidden[reply].float().norm(dim=-1), stage)
+        return lengths.median(0).values
 
-    def _tokens(
-        self, rollouts: Sequence[Rollout], read: Callable[[int, Tensor], Tensor], stage: str
-    ) -> Float[Tensor, "token layer"]:
-        found = []
-        for _, reply, batch in self._passes(rollouts, stage):
-            per_layer = batch(lambda layer, hidden: read(layer, hidden), range(self.model.n_layers))
-            found.append(torch.stack([values[reply] for values in per_layer], -1).cpu())
+    def _tokens(self, rollouts: Sequence[Rollout], read: Read, stage: str) -> Float[Tensor, "token layer"]:
+        found = [torch.stack(self._read(batch, read), -1).cpu() for batch in self._batches(rollouts, stage)]
         return torch.cat(found)
 
-    def _passes(self, rollouts: Sequence[Rollout], stage: str):  # type: ignore[no-untyped-def]
-        lengths = [len(rollout.token_ids) for rollout in rollouts]
+    def _read(self, batch: _Batch, read: Read) -> list[Tensor]:
+        layers = range(self.model.n_layers)
+        return self.model.capture(batch.ids, batch.mask, lambda i, hidden: read(i, hidden, batch.reply), layers)
+
+    def _batches(self, rollouts: Sequence[Rollout], stage: str) -> Iterator[_Batch]:
         done = 0
         self.progress(stage, done, len(rollouts))
-        for places in batches(lengths, _CAPTURE_BATCH):
-            ids, mask = self.model.pad([rollouts[place].token_ids for place in places])
-            reply = _reply_mask(mask, [rollouts[place] for place in places])
-            yield (
-                places,
-                reply,
-                lambda read, layers, ids=ids, mask=mask: self.model.capture(ids, mask, read, layers),
-            )
+        for places in batches([len(rollout.token_ids) for rollout in rollouts], _CAPTURE_BATCH):
+            chosen = [rollouts[place] for place in places]
+            ids, mask = self.model.pad([rollout.token_ids for rollout in chosen])
+            yield _Batch(places, ids, mask, _reply_mask(mask, chosen))
             done += len(places)
             self.progress(stage, done, len(rollouts))
 

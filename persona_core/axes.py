@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -191,7 +191,7 @@ def _check_separation(model: ModelWrapper, heldout: Sequence[float]) -> None:
         )
 
 
-def _cost(work: AxisExtraction, axis: Axis) -> Mapping[str, Any]:
+def _cost(work: AxisExtraction, axis: Axis) -> dict[str, Any]:
     """Return what the configured floor costs the unsteered model on its own benign replies."""
     level = work.manager.config.steering.safety_floor_percentile
     floor = axis.percentile(level)

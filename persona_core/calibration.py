@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -107,7 +108,7 @@ def _curve(
 
 def _choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
     """Return the highest dose within the budget, linear between the two points around it."""
-    for low, high in zip(curve, curve[1:], strict=False):
+    for low, high in pairwise(curve):
         if high[1] > budget:
             part = (budget - low[1]) / (high[1] - low[1])
             dose, damage, gain = (round(a + part * (b - a), 4) for a, b in zip(low, high, strict=True))

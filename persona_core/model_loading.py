@@ -77,7 +77,7 @@ def pick_device(wanted: str) -> torch.device:
 def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
     """Return the precision; `auto` is float32 on a CPU and bfloat16 (float16 on mps) elsewhere."""
     automatic = {"cpu": torch.float32, "mps": torch.float16}.get(device.type, torch.bfloat16)
-    return automatic if wanted == "auto" else getattr(torch, wanted)  # type: ignore[no-any-return]
+    return automatic if wanted == "auto" else getattr(torch, wanted)
 
 
 def _from_folder(folder: Path, settings: ModelSettings, name: str, folder_slug: str) -> LoadedModel:
@@ -95,7 +95,7 @@ def _from_gguf(path: Path, settings: ModelSettings) -> LoadedModel:
 
 
 def _from_hub(settings: ModelSettings) -> LoadedModel:
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     name = settings.name
     cached = cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
@@ -103,7 +103,7 @@ def _from_hub(settings: ModelSettings) -> LoadedModel:
         _check_network(name)
     loaded = _load(name, settings, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
     config_file = cached_file(name, "config.json", local_files_only=True)
-    return replace(loaded, weights=Path(config_file).parent)
+    return replace(loaded, weights=Path(str(config_file)).parent)
 
 
 def _check_network(name: str) -> None:
@@ -128,7 +128,7 @@ def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict
     with _quiet():
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, **tokenizer_options)
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
+            model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
         except (OSError, ValueError, ImportError) as error:
             raise ModelError(_cannot_load(found.name, str(error))) from error
     if tokenizer.chat_template is None:
@@ -141,15 +141,16 @@ def _quiet() -> Iterator[None]:
     """Keep the progress bars and warnings of loading off the user's terminal."""
     from transformers.utils import logging
 
+    settings: Any = logging
     verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    settings.set_verbosity_error()
+    settings.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
         if shown:
-            logging.enable_progress_bar()
+            settings.enable_progress_bar()
 
 
 def _cannot_load(name: str, reason: str) -> str:

@@ -67,12 +67,14 @@ class ModelWrapper:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self._model.parameters()).device
+        device: torch.device = next(self._model.parameters()).device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the residual stream."""
-        return next(self._model.parameters()).dtype
+        dtype: torch.dtype = next(self._model.parameters()).dtype
+        return dtype
 
     @cached_property
     def context_length(self) -> int:
@@ -151,9 +153,13 @@ class ModelWrapper:
         """
         envoys = self.nnsight.get(self._layers_path)
         places = (mask.long().cumsum(1) - 1).clamp_min(0)
-        with self.lock, torch.inference_mode(), self.nnsight.trace(
-            input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
-        ) as tracer:
+        with (
+            self.lock,
+            torch.inference_mode(),
+            self.nnsight.trace(
+                input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
+            ) as tracer,
+        ):
             rows = [reduce(layer, envoys[layer].output) for layer in layers]
             nnsight.save(rows)
             tracer.stop()

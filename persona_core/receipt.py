@@ -78,7 +78,7 @@ class Receipt(BaseModel):
 
 def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
     """Return the measured part of a receipt for one row; raise `NoEffect` where an addition touched nothing."""
-    touched = {item.layer for item in (*plan.additions, *plan.clamps)}
+    touched = {item.layer for item in plan.additions} | {item.layer for item in plan.clamps}
     changes = {layer: _mean(armed[layer], "relative_change", row) for layer in sorted(touched)}
     idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
     if idle:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -128,8 +129,8 @@ def _steered_class(base: type[nn.Module]) -> type[nn.Module]:
     return _STEERED[base]
 
 
-def _steered_forward(base: type[nn.Module]) -> object:
-    def forward(self: nn.Module, *args: object, **kwargs: object) -> object:
+def _steered_forward(base: type[nn.Module]) -> Callable[..., Any]:
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         output = base.forward(self, *args, **kwargs)
         if isinstance(output, tuple):
             return (self.steer(output[0]), *output[1:])
@@ -151,7 +152,8 @@ def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
 def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
     for plan in plans:
         yield from (item.direction for item in plan.additions)
-        yield from (item.unit_direction for item in (*plan.clamps, *plan.probes))
+        yield from (item.unit_direction for item in plan.clamps)
+        yield from (item.unit_direction for item in plan.probes)
 
 
 def _total(plan: SteeringPlan, hidden: int) -> Tensor:

@@ -64,7 +64,9 @@ class SteeringPlan:
     @property
     def layers(self) -> tuple[int, ...]:
         """Every layer that the plan adds to, clamps or reads."""
-        return tuple(sorted({item.layer for item in (*self.additions, *self.clamps, *self.probes)}))
+        parts: list[AddDirection | ClampProjection | ProbeProjection]
+        parts = [*self.additions, *self.clamps, *self.probes]
+        return tuple(sorted({item.layer for item in parts}))
 
     def by_layer(self, layer: int) -> SteeringPlan:
         """Return the part of the plan that concerns one layer."""

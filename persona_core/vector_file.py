@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 METADATA_KEY = "persona_steer"
-SCHEMA = 1
 _LONGEST_HEADER = 16_000_000
 
 
@@ -70,7 +69,7 @@ class VectorHeader(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     kind: Literal["persona", "axis", "baseline"]
     name: str
     description: str = ""

@@ -28,7 +28,8 @@ def mean_difference(
 def unit(direction: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows hidden"]:
     """Scale each row to length 1; a row of zeros stays zeros."""
     length = direction.norm(dim=-1, keepdim=True)
-    return torch.where(length > 0, direction / length.clamp_min(1e-30), torch.zeros_like(direction))
+    scaled: Tensor = direction / length.clamp_min(1e-30)
+    return torch.where(length > 0, scaled, torch.zeros_like(direction))
 
 
 def persona_direction(
@@ -57,7 +58,8 @@ def project_out_span(
     """Take out of each layer's direction its part in the span of the personas' vectors at that layer."""
     basis, _ = torch.linalg.qr(span.permute(1, 2, 0).double())
     wide = direction.double().unsqueeze(-1)
-    return (wide - basis @ (basis.transpose(1, 2) @ wide)).squeeze(-1).float()
+    rest: Tensor = wide - basis @ (basis.transpose(1, 2) @ wide)
+    return rest.squeeze(-1).float()
 
 
 def cosine(one: Float[Tensor, "*rows hidden"], other: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows"]:
@@ -108,9 +110,9 @@ def clamp_projection(
     high: float = float("inf"),
 ) -> Float[Tensor, "batch token hidden"]:
     """Hold projections within `low` and `high`, in the stream's own precision; all else stays as it was."""
-    bounds = (torch.tensor([[bound]], dtype=torch.float32) for bound in (low, high))
+    floor, ceiling = (torch.tensor([[bound]], dtype=torch.float32) for bound in (low, high))
     wide, along = hidden.float(), unit_direction.float().view(1, 1, -1)
-    shift, _ = shift_into_range(wide, along, *bounds, eps=torch.finfo(hidden.dtype).eps)
+    shift, _ = shift_into_range(wide, along, floor, ceiling, torch.finfo(hidden.dtype).eps)
     moved = (wide + shift.unsqueeze(-1) * along).to(hidden.dtype)
     return torch.where((shift != 0).unsqueeze(-1), moved, hidden)
 

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from persona_core.steering_engine import SteeringEngine
 
 F = TypeVar("F", bound=Callable[..., Any])
-model_option = click.option("--model", help="A model other than the configured one: alias, folder, GGUF file, hub id.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+Decorator = Callable[[F], F]
+model_option: Decorator[Any] = click.option(
+    "--model", help="A model other than the configured one: alias, folder, GGUF file, hub id."
+)
+json_option: Decorator[Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @dataclass

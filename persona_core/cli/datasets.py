@@ -1,10 +1,12 @@
 """`persona-steer datasets`: the text that extraction reads, as editable files."""
 
+from pathlib import Path
+
 import click
 
 from persona_core.cli.app import App
 from persona_core.config import Config
-from persona_core.dataset import to_text
+from persona_core.dataset import PersonaDataset, SafetyDataset, to_text
 from persona_core.persona_data import (
     DEFAULT_GENERATOR,
     dataset_path,
@@ -71,7 +73,7 @@ def write_all(
     """Write the datasets of the kinds, and say which were written and which were kept."""
     manager = app.manager(config)
     source = generator(manager, maker)
-    todo = {}
+    todo: dict[Path, PersonaDataset | SafetyDataset] = {}
     if "safety" in kinds:
         todo[manager.workspace.safety_dataset] = source.safety()
     if "personas" in kinds:

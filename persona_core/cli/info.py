@@ -10,7 +10,7 @@ import click
 from persona_core.cli.app import App, json_option, model_option
 from persona_core.layers import format_layers
 from persona_core.persona_manager import PersonaManager
-from persona_core.vector_file import VectorHeader, read_arrays, read_header
+from persona_core.vector_file import Calibration, VectorHeader, read_arrays, read_header
 from persona_core.vector_store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
@@ -69,14 +69,18 @@ def _text(header: VectorHeader, data: dict[str, Any]) -> str:
         f"  axes         {_pairs(data['cosines_with_axes'])} (cosine)",
         f"  personas     {_pairs(data['cosines_with_personas']) or '-'} (cosine)",
         f"  halves agree with cosine {header.measured.get('split_half_cosine', 'not measured')}",
-        f"  calibration  strength 1.0 = dose {found.dose:.3f}: damage {found.damage:.2f}, gain {found.gain:.2f} nats/token"
-        if found
-        else "  calibration  none",
+        f"  calibration  {_calibration(found)}",
         f"  made         {header.created}, {header.n_rollouts} replies, seed {header.seed}, {_pairs(header.versions)}",
         f"  method       {header.method}",
         f"  file         {data['file']}",
     ]
     return "\n".join([*lines, *(f"  warning      {warning}" for warning in header.warnings)])
+
+
+def _calibration(found: Calibration | None) -> str:
+    if found is None:
+        return "none"
+    return f"strength 1.0 = dose {found.dose:.3f}: damage {found.damage:.2f}, gain {found.gain:.2f} nats/token"
 
 
 def _pairs(values: dict[Any, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,8 +83,7 @@ def steering_options(function: Callable[..., Any]) -> Callable[..., Any]:
         options = SteeringOptions(**{name: kwargs.pop(name) for name in names})
         return function(*args, options=options, **kwargs)
 
-    wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
-    wrapped.__dict__.update(function.__dict__)
+    result: Callable[..., Any] = update_wrapper(wrapped, function)
     for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+        result = option(result)
+    return result
