@@ -85,7 +85,7 @@ class AxisExtraction:
             "n_rollouts": len(self.default.rollouts),
             **provenance(self.manager.config.extraction.seed),
         }
-        return VectorHeader(kind=kind, name=name, description=description, **{**common, **fields})  # type: ignore[arg-type]
+        return VectorHeader(kind=kind, name=name, description=description, **{**common, **fields})
 
 
 def extract_baseline(work: AxisExtraction) -> Baseline:

@@ -184,5 +184,5 @@ def _receipt(
         reply_tokens=len(row.tokens),
         seed=row.seed,
         finish=row.finish or "stopped",
-        **steering_fields(row.plan, armed, place),  # type: ignore[arg-type]
+        **steering_fields(row.plan, armed, place),
     )

@@ -31,7 +31,7 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
       echo "Tell me a story." | persona-steer generate - --blend sage:0.5,trickster:0.5 --json
     """
     app.model_name = model
-    text = click.get_text_stream("stdin").read() if prompt == "-" else prompt
+    text = sys.stdin.read() if prompt == "-" else prompt
     if not text.strip():
         raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
     manager = app.manager()

