@@ -1,9 +1,19 @@
-"""One loaded model a process, and a temporary workspace for every test."""
+"""One loaded model a process, and a temporary workspace for every test; small vectors for those without a model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import settings
+
+from persona_core.persona_vector import PersonaVector
+from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
+
+settings.register_profile("persona-core", max_examples=60, deadline=None, derandomize=True, database=None)
+settings.load_profile("persona-core")
+
+VectorMaker = Callable[..., PersonaVector]
 
 
 @pytest.fixture(autouse=True)
@@ -15,11 +25,11 @@ def workspace_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> object:
     """The real embedded model, with the bundled vectors and a workspace of its own."""
     from persona_core import ModelWrapper, get_config
 
-    yield ModelWrapper(get_config(tmp_path_factory.mktemp("shared"), model="smollm2"))
+    return ModelWrapper(get_config(tmp_path_factory.mktemp("shared"), model="smollm2"))
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +38,46 @@ def engine(model):  # type: ignore[no-untyped-def]
     from persona_core import SteeringEngine
 
     return SteeringEngine(model)
+
+
+@pytest.fixture(scope="session")
+def identity() -> ModelIdentity:
+    """A model of 4 layers of 8."""
+    return ModelIdentity(name="tiny", slug="tiny", fingerprint="f1", template_hash="t1", n_layers=4, hidden_size=8)
+
+
+@pytest.fixture(scope="session")
+def header(identity: ModelIdentity) -> VectorHeader:
+    """The header of a calibrated persona that is steered at layers 1 and 2."""
+    return VectorHeader(
+        kind="persona",
+        name="sage",
+        description="a calm old teacher – 賢者",
+        model=identity,
+        target_layers=(1, 2),
+        calibration=Calibration(dose=0.4, damage_budget=0.5, damage=0.45, gain=0.2, curve=((0.4, 0.45, 0.2),)),
+        versions={"torch": "2"},
+        measured={"cosine": 0.9, "by_layer": [0.1, 0.2]},
+    )
+
+
+@pytest.fixture(scope="session")
+def make_vector(header: VectorHeader) -> VectorMaker:
+    """Return a function from a name and a seed to a persona vector."""
+
+    def make(name: str = "sage", seed: int = 0) -> PersonaVector:
+        random = torch.Generator().manual_seed(seed)
+        return PersonaVector(
+            header.model_copy(update={"name": name}),
+            directions=torch.randn(4, 8, generator=random),
+            raw=torch.randn(4, 8, generator=random),
+            residual_norm=torch.rand(4, generator=random) + 1,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that lasts the whole run, for Hypothesis tests that write files."""
+    return tmp_path_factory.mktemp("scratch")

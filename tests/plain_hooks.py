@@ -1,5 +1,7 @@
 """Steering done twice more, without the product's own code path: plain PyTorch hooks, and a pure nnsight edit."""
 
+import warnings
+
 import torch
 
 
@@ -32,9 +34,7 @@ def hook_tokens(model, prompts, plan, n_tokens):
     handles = []
     for layer in plan.layers:
         block = model._model.get_submodule(model._layers_path)[layer]
-        handles.append(
-            block.register_forward_hook(lambda _, __, output, layer=layer: steer(output, plan, layer, kept))
-        )
+        handles.append(block.register_forward_hook(lambda _, __, output, layer=layer: steer(output, plan, layer, kept)))
     try:
         return _generate(model._model.generate, model, ids, mask, n_tokens)
     finally:
@@ -51,7 +51,9 @@ def nnsight_tokens(model, prompts, plan, n_tokens):
             for layer in plan.layers:
                 envoy = edited.get(model._layers_path)[layer]
                 envoy.output = steer(envoy.output, plan, layer, kept)
-    return _generate(edited.generate, model, ids, mask, n_tokens)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
+        return _generate(edited.generate, model, ids, mask, n_tokens)
 
 
 def _generate(generate, model, ids, mask, n_tokens):

@@ -25,11 +25,7 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def installed() -> dict[str, Archetype]:
     registered = load_plugins().registry("register_archetypes")
-    return {
-        name: item.value
-        for name, item in registered.items()
-        if item.distribution == "persona-archetypes-base"
-    }
+    return {name: item.value for name, item in registered.items() if item.distribution == "persona-archetypes-base"}
 
 
 @pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)

@@ -33,9 +33,7 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
 def installed() -> dict[str, Archetype]:
     registered = load_plugins().registry("register_archetypes")
     return {
-        name: item.value
-        for name, item in registered.items()
-        if item.distribution == "persona-archetypes-professions"
+        name: item.value for name, item in registered.items() if item.distribution == "persona-archetypes-professions"
     }
 
 

@@ -1,0 +1,53 @@
+"""The vectors in the repository are what the manifest says, belong to the embedded model, and can be made again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from persona_core import PersonaManager, get_config
+from persona_core.bundling import manifest
+from persona_core.vector_file import read_header
+from persona_core.vector_math import cosine
+
+VECTORS = Path(__file__).parent.parent / "vectors"
+FOLDER = VECTORS / "smollm2-135m-instruct"
+FILES = sorted(FOLDER.rglob("*.safetensors"))
+
+
+def test_manifest_names_every_file_with_its_hash():
+    assert manifest(VECTORS) == json.loads((VECTORS / "manifest.json").read_text())
+    assert len(FILES) == 8
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_bundled_file_belongs_to_the_embedded_model(path, model):
+    read_header(path).model.check(model.identity, path.name)
+
+
+def test_safety_axis_separates_refusal_and_not_personas(model):
+    header = read_header(FOLDER / "safety_axis.safetensors")
+    for layer in model.capping_layers:
+        assert header.measured["heldout_auc"][layer] >= 0.95
+        assert 0.4 <= header.measured["persona_auc"][layer] <= 0.6
+    assert header.measured["floor_cost_kl"] <= 0.02
+
+
+def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
+    """All 100 replies again with the recorded seed; the floor and the dose are not part of the direction."""
+    from persona_core.activation_extractor import ActivationExtractor
+    from persona_core.extraction import persona_activations
+    from persona_core.persona_data import persona_dataset
+    from persona_core.vector_building import build_persona
+
+    config = get_config(tmp_path, model="smollm2")
+    manager = PersonaManager(config)
+    bundled = manager.store.persona("sage")
+    assert bundled.header.seed == config.extraction.seed
+    dataset = persona_dataset(manager, "sage")
+    assert dataset.digest() == bundled.header.dataset_digest
+    baseline = manager.store.baseline(model.identity)
+    raw = persona_activations(ActivationExtractor(model, config), dataset, "sage").mean.mean(0) - baseline.mean
+    again = build_persona("sage", raw, "", manager.store, config, baseline)
+    layers = list(bundled.header.target_layers)
+    assert float(cosine(again.directions[layers], bundled.directions[layers]).min()) >= 0.99

@@ -1,0 +1,27 @@
+"""The README's Python examples run as written, on the real model."""
+
+import re
+from pathlib import Path
+
+import torch
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_examples_of_the_readme_run(workspace_folder, model, monkeypatch):
+    from persona_core import PersonaManager
+    from persona_core.cli import build_cli
+    from persona_core.config_file import set_values
+    from persona_core.plugins import load_plugins
+    from persona_core.workspace import Workspace
+
+    build_cli(load_plugins())(["init", "--model", "smollm2"], standalone_mode=False)
+    set_values(Workspace(workspace_folder), {"extraction.max_new_tokens": 6, "generation.max_new_tokens": 6})
+    names: dict[str, object] = {}
+    assert len(BLOCKS) == 2
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec"), names)
+    assert "my_persona" in PersonaManager().names()
+    assert torch.isfinite(names["activations"].raw_vector).all()
+    assert all(reply.receipt.layers for reply in names["replies"])

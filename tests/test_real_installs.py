@@ -1,0 +1,96 @@
+"""Every package of the repository, really installed by pip into a clean folder and found by its entry point."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+from persona_core.plugins import load_plugins
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = sorted(path.parent for part in ("plugins", "archetypes") for path in (ROOT / part).glob("*/pyproject.toml"))
+
+
+def pip_install(package: Path, target: Path) -> None:
+    """Install one package without its dependencies, not editable."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--target", str(target), str(package)], check=True, capture_output=True)
+
+
+def run_cli(target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with `target` before everything else on the path, from an empty folder."""
+    environment = os.environ | {"PYTHONPATH": str(target)}
+    command = [sys.executable, "-m", "persona_core.cli", *arguments]
+    return subprocess.run(command, cwd=target, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_package_installs_and_registers_through_its_entry_point(package, tmp_path, monkeypatch):
+    pip_install(package, tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins = load_plugins(found=distributions(path=[str(tmp_path)]))
+    assert plugins.failures == []
+    assert package.name in {name for name, _, _ in plugins.packages()}
+
+
+def test_wheel_of_the_core_works_and_brings_the_bundled_vectors(tmp_path):
+    pip_install(ROOT, tmp_path)
+    found = run_cli(tmp_path, "list", "--json", "--model", "smollm2")
+    assert found.returncode == 0, found.stderr
+    extracted = {row["name"] for row in json.loads(found.stdout) if row["extracted_for"]}
+    assert {"sage", "trickster", "guardian", "explorer", "creator"} <= extracted
+    info = json.loads(run_cli(tmp_path, "info", "sage", "--json", "--model", "smollm2").stdout)
+    assert Path(info["file"]).is_relative_to(tmp_path)
+
+
+def test_a_broken_package_is_one_warning_and_the_rest_works(tmp_path):
+    source = write_package(tmp_path / "source", "persona-broken", "persona_broken", "import nothing_of_this_name\n")
+    pip_install(source, tmp_path / "site")
+    found = run_cli(tmp_path / "site", "list", "--model", "smollm2")
+    assert found.returncode == 0
+    assert found.stderr.count("persona-broken") == 1
+    assert "ModuleNotFoundError" in run_cli(tmp_path / "site", "plugins").stdout
+
+
+def test_two_packages_with_one_name_are_an_error_that_names_both(tmp_path):
+    code = (
+        "from persona_core import Archetype, hookimpl\n\n\n@hookimpl\ndef register_archetypes():\n"
+        "    return [Archetype(name='twin', description='x', system_prompts=('You are x.',))]\n"
+    )
+    for name in ("persona-twin-a", "persona-twin-b"):
+        source = write_package(tmp_path / name, name, name.replace("-", "_"), code)
+        pip_install(source, tmp_path / "site")
+    found = run_cli(tmp_path / "site", "list")
+    assert found.returncode == 1
+    assert "persona-twin-a" in found.stderr
+    assert "persona-twin-b" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_configured_policy_that_failed_to_load_is_an_error_and_not_a_warning(tmp_path, engine):
+    source = write_package(tmp_path / "source", "persona-policy", "persona_policy", "raise RuntimeError('no')\n")
+    pip_install(source, tmp_path / "site")
+    home = tmp_path / "home"
+    run_cli(tmp_path / "site", "--workspace", str(home), "init", "--model", "smollm2")
+    set_policy = ("config", "set", "steering.capping_policy", "strict")
+    assert run_cli(tmp_path / "site", "--workspace", str(home), *set_policy).returncode == 0
+    found = run_cli(tmp_path / "site", "--workspace", str(home), "generate", "Hi", "--persona", "sage")
+    assert found.returncode == 1
+    assert found.stdout.strip() == ""
+    assert "Error: no capping policy named 'strict'" in found.stderr
+    assert "persona-policy" in found.stderr
+
+
+def write_package(folder: Path, name: str, module: str, code: str) -> Path:
+    """Write a package with one module that the entry point names."""
+    (folder / module).mkdir(parents=True)
+    (folder / module / "__init__.py").write_text(code)
+    (folder / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n[project]\nname = "{name}"\n'
+        f'version = "1.0"\n\n[project.entry-points.persona_core]\nmain = "{module}"\n'
+    )
+    return folder
