@@ -71,7 +71,13 @@ def _raw(
 
 
 def stability(rows: Float[Tensor, "rollout layer hidden"], n_questions: int) -> Float[Tensor, "layer"]:
-    """Return the cosine of two halves of the replies' own parts; each half has every question and every prompt."""
+    """Return the cosine of two halves of the replies' own parts.
+
+    Each half has every question and every prompt equally often, as on a chessboard of prompts and questions; a last
+    prompt without a partner is left out. With one prompt alone the halves differ in their questions.
+    """
+    n_prompts = len(rows) // n_questions
+    rows = rows[: (n_prompts - n_prompts % 2) * n_questions] if n_prompts > 1 else rows
     place = torch.arange(len(rows))
     odd = (place // n_questions + place % n_questions) % 2 == 1
     return cosine(rows[~odd].mean(0), rows[odd].mean(0))

@@ -1,8 +1,31 @@
-"""What a plugin author's tests import: one check for each kind of object a plugin can bring."""
+"""What a plugin author's tests import: one check for each kind of object a plugin can bring.
 
-from collections.abc import Iterable
+The `example_*` functions make small vectors, axes and contexts that need no model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from persona_core.archetype import Archetype
+from persona_core.blending import BlendingStrategy, WeightedVector
+from persona_core.capping import CappingContext, CappingPolicy
+from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, to_text
+from persona_core.dataset_generator import DatasetGenerator
+from persona_core.errors import SafetyUnavailable
+from persona_core.names import check_name
+from persona_core.persona_vector import Axis, PersonaVector
+from persona_core.steering_plan import ClampProjection
+from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
 
 
 def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15) -> None:
@@ -14,7 +37,206 @@ def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15)
     _assert_distinct(archetype.name, archetype.questions)
 
 
+def check_capping_policy(policy: CappingPolicy) -> None:
+    """Assert that a policy returns usable bounds, the same each time, for a calm and for a drifting conversation.
+
+    Without an assistant axis it may raise `SafetyUnavailable`.
+    """
+    check_name(policy.name, kind="capping policy")
+    context = example_context()
+    below = float(context.axes["assistant"].quantiles[0, context.probe_layer])
+    turns = [{"assistant": below + place} for place in (5.0, 0.0, -5.0)]
+    for length in range(len(turns) + 1):
+        _check_clamps(policy, replace(context, history=turns[:length]))
+    with suppress(SafetyUnavailable):
+        _check_clamps(policy, replace(context, axes={"safety": context.axes["safety"]}))
+
+
+def check_blending_strategy(strategy: BlendingStrategy) -> None:
+    """Assert that a strategy adds finite numbers at the target layers alone, and reads weights and not order.
+
+    Twice the weights give twice the displacement, as strength does.
+    """
+    check_name(strategy.name, kind="blending strategy")
+    vectors = [example_vector(name) for name in ("sage", "trickster", "guardian")]
+    for count in (1, 2, 3):
+        _check_blend(strategy, vectors[:count], (0.5, 0.3, 0.2)[:count])
+    opposed = [vectors[0], replace(vectors[1], directions=-vectors[0].directions)]
+    _check_displacement(strategy, _parts(opposed, (0.5, 0.5)))
+    one, other = (strategy.blend(_parts(vectors[:2], weights)) for weights in ((0.5, 0.1), (0.1, 0.5)))
+    assert not _close(one, other), f"{strategy.name}: exchanged weights change nothing"
+
+
+def check_dataset_generator(generator: DatasetGenerator) -> None:
+    """Assert that a generator writes usable text, the same each time, within the sizes that it is asked for."""
+    check_name(generator.name, kind="dataset generator")
+    questions = [f"What do you think of number {number}?" for number in range(16)]
+    archetypes = [_described(generator, name, questions) for name in ("pilot", "baker")]
+    for sizes in ((1, 2), (3, 8), (50, 50)):
+        datasets = [_check_dataset(generator, archetype, *sizes) for archetype in archetypes]
+        shared = len({dataset.default_digest() for dataset in datasets}) == 1
+        assert shared, f"{generator.name}: two personas with the same questions have different default sides"
+    _check_safety(generator)
+
+
+def example_vector(name: str, n_layers: int = 6, hidden: int = 16) -> PersonaVector:
+    """Return a calibrated persona with a direction of its own, steered at the middle layers."""
+    directions = _unit_rows(name, n_layers, hidden)
+    header = _header("persona", name, n_layers, hidden).model_copy(
+        update={
+            "target_layers": _middle(n_layers),
+            "calibration": Calibration(dose=0.2, damage_budget=0.3, damage=0.25, gain=0.5),
+        }
+    )
+    return PersonaVector(header, directions, 2.0 * directions, directions.new_full((n_layers,), 10.0))
+
+
+def example_axis(name: str, n_layers: int = 6, hidden: int = 16) -> Axis:
+    """Return an axis whose percentiles rise with the level, and are wider at later layers."""
+    import torch
+
+    heights = torch.tensor([-3.0, -2.0, -0.5, 0.5, 2.0, 3.0])
+    widths = 1.0 + torch.arange(n_layers)
+    header = _header("axis", name, n_layers, hidden).model_copy(update={"quantile_levels": QUANTILE_LEVELS})
+    return Axis(header, _unit_rows(name, n_layers, hidden), heights[:, None] * widths)
+
+
+def example_context(n_layers: int = 6, hidden: int = 16) -> CappingContext:
+    """Return a context with both axes at the start of a conversation; two layers are capped."""
+    axes = {name: example_axis(name, n_layers, hidden) for name in ("safety", "assistant")}
+    target = _middle(n_layers)
+    return CappingContext(axes, (target[-1], target[-1] + 1), percentile=1.0, probe_layer=target[-1])
+
+
 def _assert_distinct(name: str, texts: Iterable[str]) -> None:
     folded = [" ".join(text.lower().split()) for text in texts]
     twice = {text for text in folded if folded.count(text) > 1}
     assert not twice, f"{name}: repeated text: {sorted(twice)[0]!r}"
+
+
+def _check_clamps(policy: CappingPolicy, context: CappingContext) -> None:
+    before = _content(context)
+    clamps = list(policy.clamps(context))
+    assert _content(context) == before, f"{policy.name}: it changes its context"
+    for clamp in clamps:
+        _check_clamp(policy.name, clamp, context)
+    again = list(policy.clamps(context))
+    assert _told(clamps) == _told(again), f"{policy.name}: the same context gives other bounds the second time"
+
+
+def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -> None:
+    what = f"{policy}: the bound {clamp.name!r} of layer {clamp.layer}"
+    n_layers, hidden = context.axes["safety"].directions.shape
+    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model"
+    assert clamp.unit_direction.shape == (hidden,), f"{what} has a direction of the wrong shape"
+    length = float(clamp.unit_direction.norm())
+    assert abs(length - 1) < 1e-3, f"{what} has a direction of length {length:g}; it must be 1"
+    sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
+    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}"
+    assert clamp.name, f"{what} has no name"
+
+
+def _told(clamps: Sequence[ClampProjection]) -> list[object]:
+    return [(clamp.layer, clamp.unit_direction.tolist(), clamp.low, clamp.high, clamp.name) for clamp in clamps]
+
+
+def _content(context: CappingContext) -> object:
+    axes = {name: (axis.directions.tolist(), axis.quantiles.tolist()) for name, axis in context.axes.items()}
+    return axes, [dict(turn) for turn in context.history]
+
+
+def _check_blend(strategy: BlendingStrategy, vectors: Sequence[PersonaVector], weights: Sequence[float]) -> None:
+    parts = _parts(vectors, weights)
+    moved = _check_displacement(strategy, parts)
+    assert moved.any(), f"{strategy.name}: {len(parts)} personas that differ add nothing"
+    turned = strategy.blend(parts[::-1])
+    assert _close(turned, moved), f"{strategy.name}: the order of the personas changes the blend"
+    doubled = strategy.blend(_parts(vectors, [2 * weight for weight in weights]))
+    assert _close(doubled, 2 * moved), f"{strategy.name}: twice the weights do not give twice the displacement"
+
+
+def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVector]) -> Tensor:
+    """Return the blend of the parts, sound and the same twice."""
+    import torch
+
+    vector = parts[0].vector
+    before = [part.vector.directions.tolist() for part in parts]
+    moved = strategy.blend(parts)
+    assert moved.shape == vector.directions.shape, f"{strategy.name}: shape {tuple(moved.shape)}"
+    assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32"
+    assert torch.isfinite(moved).all(), f"{strategy.name}: numbers that are not finite"
+    still = [layer for layer in range(len(moved)) if layer not in vector.header.target_layers]
+    assert not moved[still].any(), f"{strategy.name}: it adds at layers that are not steered"
+    assert torch.equal(strategy.blend(parts), moved), f"{strategy.name}: another result the second time"
+    unchanged = before == [part.vector.directions.tolist() for part in parts]
+    assert unchanged, f"{strategy.name}: it changes the personas"
+    return moved
+
+
+def _parts(vectors: Sequence[PersonaVector], weights: Iterable[float]) -> list[WeightedVector]:
+    return [WeightedVector(vector, weight) for vector, weight in zip(vectors, weights, strict=True)]
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    import torch
+
+    return torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def _described(generator: DatasetGenerator, name: str, questions: Sequence[str]) -> Archetype:
+    """Return the generator's archetype for a description, sound and the same twice."""
+    described = f"a {name} with thirty years of work behind them"
+    archetype = generator.archetype(name, described, questions)
+    assert archetype.name == name, f"{generator.name}: asked for {name!r}, it calls the archetype {archetype.name!r}"
+    check_archetype(archetype)
+    again = generator.archetype(name, described, questions)
+    assert again == archetype, f"{generator.name}: another archetype the second time"
+    return archetype
+
+
+def _check_dataset(
+    generator: DatasetGenerator, archetype: Archetype, n_prompts: int, n_questions: int
+) -> PersonaDataset:
+    dataset = generator.persona(archetype, n_prompts, n_questions)
+    assert dataset.name == archetype.name, f"{generator.name}: the dataset is called {dataset.name!r}"
+    prompts = max(len(dataset.persona_prompts), len(dataset.default_prompts))
+    assert prompts <= n_prompts, f"{generator.name}: {prompts} prompts, asked for {n_prompts}"
+    asked = len(dataset.questions)
+    assert asked <= n_questions, f"{generator.name}: {asked} questions, asked for {n_questions}"
+    for texts in (dataset.persona_prompts, dataset.default_prompts, dataset.questions):
+        _assert_distinct(generator.name, texts)
+    again = generator.persona(archetype, n_prompts, n_questions)
+    assert again == dataset, f"{generator.name}: another dataset the second time"
+    assert from_text(PersonaDataset, to_text(dataset), "its YAML") == dataset
+    return dataset
+
+
+def _check_safety(generator: DatasetGenerator) -> None:
+    dataset = generator.safety()
+    assert generator.safety() == dataset, f"{generator.name}: another safety dataset the second time"
+    _assert_distinct(generator.name, [pair.request for pair in (*dataset.train, *dataset.heldout)])
+    for pair in (*dataset.train, *dataset.heldout):
+        assert pair.refusal != pair.compliance, f"{generator.name}: both replies to {pair.request!r} are the same"
+    assert from_text(SafetyDataset, to_text(dataset), "its YAML") == dataset
+
+
+def _header(kind: Literal["persona", "axis"], name: str, n_layers: int, hidden: int) -> VectorHeader:
+    identity = ModelIdentity(
+        name="example", slug="example", fingerprint="0", template_hash="0", n_layers=n_layers, hidden_size=hidden
+    )
+    return VectorHeader(kind=kind, name=name, model=identity)
+
+
+def _middle(n_layers: int) -> tuple[int, ...]:
+    """Return the two middle layers, which leave room for a capped one above them."""
+    return (n_layers // 2 - 1, n_layers // 2)
+
+
+def _unit_rows(name: str, n_layers: int, hidden: int) -> Tensor:
+    """Return one direction of length 1 a layer, drawn from the name."""
+    import torch
+
+    from persona_core.vector_math import unit
+
+    seed = int.from_bytes(name.encode()[:6], "little")
+    return unit(torch.randn(n_layers, hidden, generator=torch.Generator().manual_seed(seed)))
