@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from persona_core.atomic_file import read_text
 from persona_core.errors import ArchetypeError
 from persona_core.names import NAME_PATTERN
 
@@ -36,7 +37,7 @@ class Archetype(BaseModel):
         """Read one archetype; raise `ArchetypeError` that names `source` and the wrong field."""
         try:
             return cls.model_validate(yaml.safe_load(text))
-        except (yaml.YAMLError, ValidationError) as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise ArchetypeError(f"{source}: {first_problem(error)}") from error
 
     def to_yaml(self) -> str:
@@ -64,7 +65,7 @@ def archetypes_from(package: str) -> list[Archetype]:
 
 def archetypes_in(folder: Path) -> list[Archetype]:
     """Read every `*.yaml` of a plain folder; a folder that is not there holds none."""
-    return [_read(path) for path in sorted(folder.glob("*.yaml"))]
+    return [Archetype.from_yaml(read_text(path), source=str(path)) for path in sorted(folder.glob("*.yaml"))]
 
 
 def interleave(topics: Mapping[str, Any]) -> tuple[str, ...]:

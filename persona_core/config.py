@@ -176,7 +176,7 @@ def read_config_data(path: Path) -> dict[str, Any]:
     """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
     try:
         data = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: {first_problem(error)}") from error
     if data is None:
         return {}
@@ -188,7 +188,7 @@ def read_config_data(path: Path) -> dict[str, Any]:
 def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
     """Validate; raise `ConfigError` that names the file, the key, the value and the nearest known key."""
     try:
-        config = Config.model_validate(data)
+        config = Config.model_validate({section: {} if part is None else part for section, part in data.items()})
     except ValidationError as error:
         raise ConfigError(f"{workspace.config_file}: {_explain(error)}") from error
     config._workspace = workspace

@@ -73,7 +73,7 @@ def _plain(document: Any) -> dict[str, Any]:
 def _parse(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text) if text else ""
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{key} = {text!r}: not a YAML value") from error
 
 

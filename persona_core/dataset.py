@@ -5,7 +5,7 @@ import json
 from typing import Annotated, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from persona_core.archetype import Text, first_problem
 from persona_core.errors import DatasetError
@@ -68,7 +68,7 @@ def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
     """Read a dataset; raise `DatasetError` that names the file and the field."""
     try:
         return kind.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise DatasetError(f"{source}: {first_problem(error)}") from error
 
 

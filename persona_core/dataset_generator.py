@@ -94,7 +94,7 @@ def _as_noun_phrase(description: str) -> str:
     text = description.strip().rstrip(".!")
     for start in ("you are ", "i am ", "act as ", "be "):
         if text.lower().startswith(start):
-            text = text[len(start) :]
+            text = text[len(start) :].strip()
     if not text:
         raise DatasetError("the description is empty: say in a few words who the persona is")
     return text[0].lower() + text[1:] if text.split()[0] in ("A", "An", "The", "Someone") else text

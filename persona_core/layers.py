@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from persona_core.errors import ConfigError
 
-_INDEX = re.compile(r"(\d+)(?:-(\d+))?")
+_INDEX = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _DEPTH = re.compile(r"(\d+(?:\.\d+)?)%(?:-(\d+(?:\.\d+)?)%)?|(0?\.\d+|0\.\d+)(?:-([01]?\.\d+|1))?")
 
 

@@ -57,7 +57,8 @@ class ModelWrapper:
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
         self.nnsight = TransformersModel(loaded.model, tokenizer=loaded.tokenizer, task="text-generation")
-        nnsight._c.unmount("save")
+        if hasattr(object, "save"):  # nnsight puts it on every object; taken off twice, it crashes
+            nnsight._c.unmount("save")
 
     @property
     def n_layers(self) -> int:

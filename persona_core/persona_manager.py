@@ -15,7 +15,7 @@ from persona_core.config import Config, get_config, model_slug
 from persona_core.errors import ArchetypeError, PluginError, VectorError, VectorNotFound, WorkspaceError
 from persona_core.names import check_name, suggestion
 from persona_core.plugins import BUILTIN, PluginManager, load_plugins
-from persona_core.vector_file import ModelIdentity, VectorHeader
+from persona_core.vector_file import ModelIdentity, VectorHeader, read_arrays
 from persona_core.vector_store import BASELINE, VectorStore
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ class PersonaManager:
         """Add personas to the active set, each checked to be readable; return the set."""
         names = list(names)
         for name in names:
-            self.require(name)
-            self.persona(name)
+            read_arrays(self.require(name))
         return self._set_loaded([*self.loaded(), *names])
 
     def unload(self, names: Iterable[str] | None = None) -> list[str]:

@@ -111,21 +111,37 @@ def load_plugins(found: Iterable[Distribution] | None = None) -> PluginManager:
     manager.pluggy.add_hookspecs(hookspecs)
     manager.pluggy.register(builtins, name=BUILTIN)
     if os.environ.get(DISABLE_VARIABLE) != "":
-        for distribution, entry_point in _entry_points(distributions() if found is None else found):
+        for distribution, entry_point in _entry_points(manager, distributions() if found is None else found):
             _load(manager, distribution, entry_point)
     return manager
 
 
-def _entry_points(found: Iterable[Distribution]) -> list[tuple[Distribution, EntryPoint]]:
-    pairs = [(d, e) for d in found for e in d.entry_points if e.group == GROUP]
-    unique = {(d.metadata["Name"], e.name): (d, e) for d, e in reversed(pairs)}
+def _entry_points(
+    manager: PluginManager, found: Iterable[Distribution]
+) -> list[tuple[Distribution, EntryPoint]]:
+    pairs = [(d, e) for d in found for e in _declared(manager, d)]
+    unique = {(_name(d), e.name): (d, e) for d, e in reversed(pairs)}
     return [unique[key] for key in sorted(unique)]
 
 
+def _declared(manager: PluginManager, distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+    except Exception as error:
+        if GROUP in (distribution.read_text("entry_points.txt") or ""):
+            problem = f"{type(error).__name__}: {error}"
+            manager.failures.append(LoadFailure(_name(distribution), "entry_points.txt", problem))
+        return []
+
+
+def _name(distribution: Distribution) -> str:
+    return distribution.metadata["Name"] or "unnamed"
+
+
 def _load(manager: PluginManager, distribution: Distribution, entry_point: EntryPoint) -> None:
-    name = distribution.metadata["Name"]
+    name = _name(distribution)
     label = f"{name}:{entry_point.name}"
-    manager.versions[name] = distribution.version
+    manager.versions[name] = distribution.version or ""
     try:
         manager.pluggy.register(entry_point.load(), name=label)
         manager.pluggy.check_pending()
@@ -138,9 +154,16 @@ def _load(manager: PluginManager, distribution: Distribution, entry_point: Entry
 def _registry(items: Iterable[Registered]) -> dict[str, Registered]:
     registry: dict[str, Registered] = {}
     for item in items:
-        name = check_name(item.value.name, PluginError, "plugin object")
+        name = check_name(_object_name(item), PluginError, "plugin object")
         if name in registry:
             both = f"{registry[name].distribution} and {item.distribution}"
             raise PluginError(f"two plugins register {name!r}: {both}; uninstall one of them")
         registry[name] = item
     return dict(sorted(registry.items()))
+
+
+def _object_name(item: Registered) -> str:
+    name = getattr(item.value, "name", None)
+    if not isinstance(name, str):
+        raise PluginError(f"{item.distribution} registers {item.value!r}, which has no name; mend or uninstall it")
+    return name

@@ -101,26 +101,27 @@ def read_header(path: Path) -> VectorHeader:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the tensors as numpy arrays; raise `VectorCorrupt` for a truncated or altered file."""
+    """Return the tensors as numpy arrays; raise `VectorCorrupt` for a truncated file or a number that is not finite."""
+    import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     read_header(path)
     try:
-        return dict(load_file(path))
+        arrays = dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise VectorCorrupt(f"{path} is damaged ({error}); extract it anew or restore it") from error
+    broken = [name for name, array in arrays.items() if not bool(np.isfinite(array).all())]
+    if broken:
+        raise VectorCorrupt(f"{path}: {', '.join(broken)} holds numbers that are not finite; extract it anew")
+    return arrays
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors, float32; raise `VectorCorrupt` for a truncated file or a number that is not finite."""
+    """Return the tensors, float32; raise `VectorCorrupt` as `read_arrays` does."""
     import torch
 
-    tensors = {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
-    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise VectorCorrupt(f"{path}: {', '.join(broken)} holds numbers that are not finite; extract it anew")
-    return tensors
+    return {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
 
 
 def write(path: Path, header: VectorHeader, tensors: Mapping[str, Tensor]) -> None:
@@ -140,7 +141,7 @@ def _raw_header(path: Path) -> dict[str, Any]:
         raise VectorNotFound(f"no vector file {path}") from error
     except OSError as error:
         raise VectorCorrupt(f"cannot read {path}: {error.strerror or error}") from error
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, RecursionError) as error:
         raise VectorCorrupt(f"{path} is not a safetensors file, or is truncated; extract it anew") from error
     if not isinstance(header, dict):
         raise VectorCorrupt(f"{path} is not a safetensors file")

@@ -55,8 +55,12 @@ def orthogonalise(
 def project_out_span(
     direction: Float[Tensor, "layer hidden"], span: Float[Tensor, "persona layer hidden"]
 ) -> Float[Tensor, "layer hidden"]:
-    """Take out of each layer's direction its part in the span of the personas' vectors at that layer."""
-    basis, _ = torch.linalg.qr(span.permute(1, 2, 0).double())
+    """Take out of each layer's direction its part in the span of the personas' vectors at that layer.
+
+    Personas that repeat each other, or are zero, span less than their number: only what they span is taken out.
+    """
+    left, sizes, _ = torch.linalg.svd(unit(span.double()).permute(1, 2, 0), full_matrices=False)
+    basis = left * (sizes > 1e-10).unsqueeze(1)
     wide = direction.double().unsqueeze(-1)
     rest: Tensor = wide - basis @ (basis.transpose(1, 2) @ wide)
     return rest.squeeze(-1).float()
@@ -95,7 +99,8 @@ def shift_into_range(
     """
     products = hidden * unit_direction
     before = products.sum(-1)
-    margin = MARGIN * eps * products.norm(dim=-1)
+    distance = torch.maximum(low - before, before - high).clamp_min(0)
+    margin = MARGIN * eps * (products.norm(dim=-1) + distance * unit_direction.square().norm(dim=-1))
     middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
     zero = torch.zeros_like(before)
     up = torch.where(before < low, torch.minimum(low + margin, middle.clamp_min(low)) - before, zero)
@@ -120,10 +125,10 @@ def clamp_projection(
 def quantiles(values: Float[Tensor, "token layer"], levels: Sequence[float]) -> Float[Tensor, "level layer"]:
     """Return the percentiles `levels` (0-100) of each layer's values; sorted, for any number of tokens."""
     ordered = values.float().sort(dim=0).values
-    places = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels])
+    places = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels], dtype=torch.float64)
     below = places.floor().long()
     above = (below + 1).clamp_max(len(ordered) - 1)
-    part = (places - below).unsqueeze(-1)
+    part = (places - below).float().unsqueeze(-1)
     return ordered[below] * (1 - part) + ordered[above] * part
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from persona_core.config import Config, get_config
+from persona_core.errors import PromptError
 from persona_core.persona_manager import PersonaManager
 from persona_core.plugins import PluginManager
 from persona_core.progress import Progress
@@ -63,12 +64,12 @@ def say(line: str) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Give a progress function: bars with rate and remaining time in a terminal, one line a stage elsewhere."""
+    """Give a progress function: bars with rate and remaining time in a terminal, a line at each quarter elsewhere."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda stage, done, total: say(f"{stage}: {total} done") if done == total else None
+        yield _line_function()
         return
     from rich import progress as bars
 
@@ -76,6 +77,18 @@ def progress_bar() -> Iterator[Progress]:
                bars.TextColumn("{task.fields[rate]}"), bars.TimeRemainingColumn())  # fmt: skip
     with bars.Progress(*columns, console=console) as shown:
         yield _bar_function(shown)
+
+
+def _line_function() -> Progress:
+    shown: dict[str, int] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        quarter = 4 * done // max(total, 1)
+        if shown.get(stage) != quarter:
+            shown[stage] = quarter
+            say(f"{stage}: {done} of {total}")
+
+    return report
 
 
 def _bar_function(shown: Any) -> Progress:
@@ -88,3 +101,11 @@ def _bar_function(shown: Any) -> Progress:
         shown.update(tasks[stage], completed=done, rate=f"{speed:.1f}/s" if speed else "")
 
     return report
+
+
+def read_stdin(read: Callable[[], str]) -> str:
+    """Return what `read` takes from standard input; raise `PromptError` where it is not UTF-8 text."""
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise PromptError(f"standard input is not UTF-8 text: {error.reason} at byte {error.start}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persona_core.cli.app import App, model_option, say
+from persona_core.cli.app import App, model_option, read_stdin, say
 from persona_core.cli.chat_state import ChatState, Leave, run_command
 from persona_core.cli.generate import show
 from persona_core.cli.steering_options import SteeringOptions, steering_options
@@ -92,7 +92,7 @@ def reader() -> Callable[[], str]:
 
 
 def _read_plain() -> str:
-    line = sys.stdin.readline()
+    line = read_stdin(sys.stdin.readline)
     if not line:
         raise EOFError
     return line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persona_core.cli.app import App, json_option, model_option, say
+from persona_core.cli.app import App, json_option, model_option, read_stdin, say
 from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import PromptError
 
@@ -31,7 +31,7 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
       echo "Tell me a story." | persona-steer generate - --blend sage:0.5,trickster:0.5 --json
     """
     app.model_name = model
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = read_stdin(sys.stdin.read) if prompt == "-" else prompt
     if not text.strip():
         raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
     manager = app.manager()

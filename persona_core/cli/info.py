@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from persona_core.cli.app import App, json_option, model_option
+from persona_core.errors import VectorError
 from persona_core.layers import format_layers
 from persona_core.persona_manager import PersonaManager
 from persona_core.vector_file import Calibration, VectorHeader, read_arrays, read_header
@@ -41,15 +44,26 @@ def figures(manager: PersonaManager, name: str, header: VectorHeader) -> dict[st
     """Return norms and cosines over the target layers, with numpy alone."""
     layers = list(header.target_layers)
     own = read_arrays(manager.require(name))["directions"][layers]
-    axes = {part: manager.store.part_path(part) for part in (SAFETY, ASSISTANT)}
-    others = {other: manager.store.find_persona(other) for other in manager.names() if other != name}
+    others = _comparable(
+        header, {other: manager.store.find_persona(other) for other in manager.names() if other != name}
+    )
+    parts = {part: manager.store.part_path(part) for part in (SAFETY, ASSISTANT)}
+    axes = _comparable(header, {part: path for part, path in parts.items() if path})
     return {
         "norms": {layer: round(float((row**2).sum() ** 0.5), 3) for layer, row in zip(layers, own, strict=True)},
-        "cosines_with_axes": {
-            part: _cosine(own, read_arrays(p)["directions"][layers]) for part, p in axes.items() if p
-        },
+        "cosines_with_axes": {part: _cosine(own, read_arrays(p)["directions"][layers]) for part, p in axes.items()},
         "cosines_with_personas": {o: _cosine(own, read_arrays(p)["directions"][layers]) for o, p in others.items()},
     }
+
+
+def _comparable(header: VectorHeader, paths: dict[str, Path]) -> dict[str, Path]:
+    """Leave out damaged files, which `list` shows, and those of another model."""
+    found = {}
+    for name, path in paths.items():
+        with suppress(VectorError):
+            if read_header(path).model == header.model:
+                found[name] = path
+    return found
 
 
 def _cosine(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:

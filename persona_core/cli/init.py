@@ -47,7 +47,7 @@ def _here() -> Workspace:
 
     from persona_core.workspace import HOME_VARIABLE
 
-    return Workspace(Path(os.environ.get(HOME_VARIABLE) or Path.cwd()).absolute())
+    return find_workspace(Path(os.environ.get(HOME_VARIABLE) or Path.cwd()))
 
 
 def _make(place: Path) -> None:

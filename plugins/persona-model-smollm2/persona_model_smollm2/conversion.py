@@ -24,7 +24,7 @@ CONTEXT = 8192
 
 
 def convert(gguf: Path, folder: Path, report: Report) -> None:
-    """Write the model and tokenizer of `gguf` into a new `folder`; takes about 20 s and 1.5 GB of memory."""
+    """Write the model and tokenizer of `gguf` into a new `folder`; takes about 20 s and 1.2 GB of memory."""
     report("converting SmolLM2-135M-Instruct: about 20 s, once")
     _save_model(gguf, folder)
     _save_tokenizer(gguf, folder)

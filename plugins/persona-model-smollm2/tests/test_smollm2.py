@@ -175,7 +175,9 @@ def test_the_tokenizer_reads_a_reply_as_the_model_wrote_it(warm: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer, model = AutoTokenizer.from_pretrained(warm), AutoModelForCausalLM.from_pretrained(warm)
+    torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(warm)
+    model: Any = AutoModelForCausalLM.from_pretrained(warm)
     prompt = torch.tensor([tokenizer(chat(tokenizer, "List three fruits."))["input_ids"]])
     mask = torch.ones_like(prompt)
     both = model.generate(prompt, attention_mask=mask, max_new_tokens=24, do_sample=False)

@@ -1,0 +1,84 @@
+"""Files appear whole or not at all, and errors name the file."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persona_core.atomic_file import append_lines, read_text, replace_atomically, write_atomically
+from persona_core.errors import WorkspaceError
+
+
+@given(before=st.binary(), after=st.binary())
+def test_a_write_replaces_the_whole_content(scratch: Path, before: bytes, after: bytes) -> None:
+    path = scratch / "atomic" / "file.bin"
+    write_atomically(path, before)
+    write_atomically(path, after)
+    assert path.read_bytes() == after
+    assert list(path.parent.iterdir()) == [path]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r")))
+def test_text_reads_back(scratch: Path, text: str) -> None:
+    path = scratch / "text" / "file.txt"
+    write_atomically(path, text)
+    assert read_text(path) == text
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, stop: type[BaseException]) -> None:
+    path = tmp_path / "folder" / "file.txt"
+    write_atomically(path, "old")
+
+    def half(part: Path) -> None:
+        part.write_text("ne")
+        raise stop
+
+    with pytest.raises(stop):
+        replace_atomically(path, half)
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_is_a_workspace_error_that_names_the_file(tmp_path: Path) -> None:
+    def full(part: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(WorkspaceError, match=r"cannot write .*file\.txt: No space left on device"):
+        replace_atomically(tmp_path / "file.txt", full)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_can_be_read_by_others(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file.txt", "text")
+    assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("write", [lambda path: write_atomically(path, "x"), lambda path: append_lines(path, ["x"])])
+def test_a_file_in_place_of_a_folder_is_a_workspace_error(tmp_path: Path, write: object) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkspaceError, match=r"cannot write .*inside\.txt"):
+        write(tmp_path / "file" / "inside.txt")  # type: ignore[operator]
+
+
+def test_a_folder_in_place_of_the_file_is_a_workspace_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WorkspaceError, match=r"cannot write .*folder"):
+        write_atomically(tmp_path / "folder", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines.jsonl"
+    append_lines(path, ["one", "two"])
+    append_lines(path, [])
+    append_lines(path, ["three"])
+    assert path.read_text() == "one\ntwo\nthree\n"
+
+
+def test_reading_what_is_no_text_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_bytes(b"\xff\xfe\x00")
+    for name in ("file.txt", "missing.txt", "."):
+        with pytest.raises(WorkspaceError, match="cannot read"):
+            read_text(tmp_path / name)

@@ -1,0 +1,241 @@
+"""The documents say what the code says, and the walk-throughs work as they are written."""
+
+import ast
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pluggy
+import pytest
+from click.testing import CliRunner
+
+from persona_core import errors, hookspecs, testing
+from persona_core.cli import build_cli
+from persona_core.cli.reference import reference
+from persona_core.config import Config, keys
+from persona_core.config_file import value_of
+from persona_core.plugins import PluginManager, load_plugins
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+CORE = ROOT / "persona_core"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+CHECKS: dict[str, Callable[[Any], object]] = {
+    "register_archetypes": testing.check_archetype,
+    "register_dataset_generators": testing.check_dataset_generator,
+    "register_blending_strategies": testing.check_blending_strategy,
+    "register_capping_policies": testing.check_capping_policy,
+}
+FORBIDDEN = (
+    r"\b(sub)?agents?\b", r"\bsessions?\b", r"\bhelpers?\b", r"(?<![\w.~])/(work|tmp|home|root)\b",
+    r"\bpypi\b", r"pythonhosted", r"huggingface\.co", r"\b(seamless|blazing|powerful|state-of-the-art|cutting-edge)",
+)  # fmt: skip
+MODULES = [
+    path.relative_to(CORE).as_posix() for path in sorted(CORE.rglob("*.py")) if path.name != "__init__.py"
+]  # fmt: skip
+
+
+def page(name: str) -> str:
+    """Return a document's text."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, info: str) -> list[str]:
+    """Return the fenced blocks whose info string is `info`."""
+    return re.findall(rf"^```{re.escape(info)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def without_blocks(text: str) -> str:
+    """Return a document without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    assert page("cli.md") == reference(build_cli(load_plugins(found=[])))
+
+
+def test_every_command_has_an_example() -> None:
+    sections = re.split(r"^#+ (?=persona-steer)", page("cli.md"), flags=re.MULTILINE)[1:]
+    assert len(sections) > 16
+    assert [section.splitlines()[0] for section in sections if "Example:" not in section] == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
+    assert f"\n## {hook}\n\n```python\ndef {hook}{signature}:\n```\n" in page("hooks.md")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_example_of_every_hook_registers_what_its_check_accepts(hook: str) -> None:
+    section = page("hooks.md").partition(f"\n## {hook}\n")[2].partition("\n## ")[0]
+    (code,) = blocks(section, "python title=example")
+    space = {"__name__": "example", "__file__": str(DOCS / "example.py")}
+    exec(compile(code, "hooks.md", "exec"), space)
+    plugins = PluginManager(pluggy.PluginManager(hookspecs.PROJECT))
+    plugins.pluggy.add_hookspecs(hookspecs)
+    plugins.pluggy.register(SimpleNamespace(**{hook: space[hook]}), name="example")
+    plugins.pluggy.check_pending()
+    (found,) = plugins.values(hook)
+    CHECKS.get(hook, bool)(found)
+    assert plugins.failures == []
+
+
+def test_every_configuration_key_is_documented_with_its_default() -> None:
+    text, config = page("configuration.md"), Config()
+    for key in keys():
+        value = value_of(config, key)
+        shown = value if isinstance(value, str) else json.dumps(value)
+        assert f"| `{key}` | `{shown}` | " in text, key
+    assert len(re.findall(r"^\| `\w+\.\w+` \|", text, re.MULTILINE)) == len(keys())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_in_the_architecture(module: str) -> None:
+    assert page("architecture.md").count(f"\n| `{module}` | ") == 1
+
+
+def test_the_architecture_names_no_module_that_is_not_there() -> None:
+    assert set(tiers()) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_only_point_down(module: str) -> None:
+    tier = tiers()
+    assert {other for other in imports(module) if other in tier and tier[other] > tier[module]} == set()
+
+
+def test_only_the_model_wrapper_imports_nnsight() -> None:
+    assert [path.name for path in CORE.rglob("*.py") if "import nnsight" in path.read_text(encoding="utf-8")] == [
+        "model_wrapper.py"
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_forbidden_word_occurs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert [found[0] for word in FORBIDDEN for found in re.finditer(word, text, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_internal_links_resolve(path: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", without_blocks(path.read_text(encoding="utf-8"))
+    ):
+        if "://" in target:
+            continue
+        place = path.parent / target if target else path
+        assert place.exists(), target
+        assert not anchor or anchor in anchors(place), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_that_is_shown_exists(path: Path) -> None:
+    root = build_cli(load_plugins(found=[]))
+    for line in "".join(blocks(path.read_text(encoding="utf-8"), "console")).splitlines():
+        words = line.partition("persona-steer ")[2].split()
+        if words and not words[0].startswith("-"):
+            chain = words[:2] if words[0] in ("config", "datasets") else words[:1]
+            result = CliRunner().invoke(root, [*chain, "--help"])
+            assert result.exit_code == 0, line
+
+
+def test_every_error_that_the_safety_page_is_about_is_in_the_tree() -> None:
+    named = re.findall(r"`([A-Z]\w+(?:Unavailable|NotFound|Mismatch|Effect|TooWeak|Error))`", all_pages())
+    assert [name for name in named if not hasattr(errors, name) and name != "ModuleNotFoundError"] == []
+
+
+def test_the_archetype_walk_through_gives_an_installed_archetype(tmp_path: Path) -> None:
+    site = follow("write-an-archetype.md", tmp_path)
+    assert registered(site, "persona-archetypes-sailors") == {"register_archetypes": ["helmsman"]}
+    assert run(site, "pytest", "-q", folder=tmp_path / "package").returncode == 0
+
+
+def test_the_policy_walk_through_gives_an_installed_policy_that_passes_its_tests(tmp_path: Path) -> None:
+    site = follow("write-a-capping-policy.md", tmp_path)
+    assert registered(site, "persona-capping-rising") == {"register_capping_policies": ["rising-floor"]}
+    found = run(site, "pytest", "-q", folder=tmp_path / "package")
+    assert found.returncode == 0, found.stdout
+    assert "3 passed" in found.stdout
+
+
+def follow(name: str, folder: Path) -> Path:
+    """Write the files of a walk-through, install the package, and return where it was installed."""
+    package, site = folder / "package", folder / "site"
+    files = re.findall(r"^```\w+ title=(\S+)\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
+    for place, content in files:
+        (package / place).parent.mkdir(parents=True, exist_ok=True)
+        (package / place).write_text(content, encoding="utf-8")
+    isolation = ["--no-build-isolation"] if find_spec("hatchling") else []
+    command = ["pip", "install", "--quiet", "--no-deps", *isolation, "--target", str(site), str(package)]
+    found = run(folder, *command, folder=folder)
+    assert found.returncode == 0, found.stderr
+    return site
+
+
+def registered(site: Path, distribution: str) -> dict[str, list[str]]:
+    """Return what `persona-steer plugins --json` says that a distribution registered."""
+    found = run(site, "persona_core.cli", "plugins", "--json", folder=site)
+    assert found.returncode == 0, found.stderr
+    (row,) = [row for row in json.loads(found.stdout) if row["package"] == distribution]
+    assert row["error"] is None
+    names: dict[str, list[str]] = row["registered"]
+    return names
+
+
+def run(site: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a module of this interpreter with `site` on its path."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def tiers() -> dict[str, int]:
+    """Return module -> tier, as the architecture says."""
+    sections = re.split(r"^### Tier (\d)", page("architecture.md").partition("\n## The workspace")[0], flags=re.M)[1:]
+    return {
+        module: int(tier)
+        for tier, text in zip(sections[::2], sections[1::2], strict=True)
+        for module in re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)
+    }
+
+
+def imports(module: str) -> set[str]:
+    """Return the modules that a module imports when it runs, as paths."""
+    tree = ast.parse((CORE / module).read_text(encoding="utf-8"))
+    found = set()
+    for node in running(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "persona_core":
+            names = (node.module or "").split(".")[1:]
+            parts = ["/".join(names)] if names else []
+            found |= {f"{part}.py" for part in parts or [alias.name for alias in node.names]}
+            found |= {f"{parts[0]}/{alias.name}.py" for alias in node.names if parts}
+    return found
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node but those that only type checkers see."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from running(node)
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def all_pages() -> str:
+    """Return every document in one text."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in PAGES)

@@ -1,0 +1,54 @@
+"""Names: one form, and never a path."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from persona_core.errors import PersonaError, SteeringError
+from persona_core.names import NAME_PATTERN, check_name, suggestion
+
+
+@given(st.from_regex(NAME_PATTERN, fullmatch=True))
+def test_a_name_of_the_allowed_form_is_returned_unchanged(name: str) -> None:
+    assert check_name(name) == name
+    assert (Path("/root") / f"{name}.yaml").resolve().parent == Path("/root")
+
+
+@given(st.text(max_size=80))
+@example("sage\n")
+@example("")
+@example("a" * 65)
+@example("ｓage")
+@example("../sage")
+@example("Sage")
+def test_any_other_text_is_refused_with_the_callers_error(text: str) -> None:
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text) and len(text) <= 64:
+        assert check_name(text) == text
+    else:
+        with pytest.raises(SteeringError, match="is not a voice name"):
+            check_name(text, SteeringError, "voice")
+
+
+def test_the_error_is_a_persona_error_unless_another_is_asked_for() -> None:
+    with pytest.raises(PersonaError, match=r"'a/b' is not a persona name"):
+        check_name("a/b")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "text"),
+    [
+        ("sgae", ["trickster", "sage"], "; did you mean 'sage'?"),
+        ("zzz", ["trickster", "sage"], "; known: sage, trickster"),
+        ("zzz", [], ""),
+    ],
+)
+def test_a_suggestion_is_the_nearest_name_or_all_that_are_known(name: str, known: list[str], text: str) -> None:
+    assert suggestion(name, known) == text
+
+
+@given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=5))
+def test_a_suggestion_never_fails(name: str, known: list[str]) -> None:
+    assert isinstance(suggestion(name, known), str)
