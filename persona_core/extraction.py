@@ -15,7 +15,7 @@ from persona_core.persona_manager import OWN, PersonaManager
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
 from persona_core.vector_building import build_persona, judge
-from persona_core.vector_math import cosine
+from persona_core.vector_math import cosine, persona_direction
 from persona_core.vector_store import ASSISTANT
 
 
@@ -66,12 +66,13 @@ def _raw(
     if baseline.header.questions_digest != dataset.default_digest():
         default = default_activations(extractor, dataset).mean.mean(0)
     shared = manager.store.axis(ASSISTANT, extractor.model.identity).shared
-    own_part = persona - default - (0 if shared is None else shared)
-    return persona.mean(0) - default, stability(own_part, len(dataset.questions)), len(persona)
+    assert shared is not None
+    moved = persona_direction(persona - default, shared, manager.config.extraction.shared_fraction)
+    return persona.mean(0) - default, stability(moved, len(dataset.questions)), len(persona)
 
 
 def stability(rows: Float[Tensor, "rollout layer hidden"], n_questions: int) -> Float[Tensor, "layer"]:
-    """Return the cosine of two halves of the replies' own parts.
+    """Return the cosine of two halves of replies, each reply taken as a direction of its own.
 
     Each half has every question and every prompt equally often, as on a chessboard of prompts and questions; a last
     prompt without a partner is left out. With one prompt alone the halves differ in their questions.

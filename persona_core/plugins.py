@@ -116,9 +116,7 @@ def load_plugins(found: Iterable[Distribution] | None = None) -> PluginManager:
     return manager
 
 
-def _entry_points(
-    manager: PluginManager, found: Iterable[Distribution]
-) -> list[tuple[Distribution, EntryPoint]]:
+def _entry_points(manager: PluginManager, found: Iterable[Distribution]) -> list[tuple[Distribution, EntryPoint]]:
     pairs = [(d, e) for d in found for e in _declared(manager, d)]
     unique = {(_name(d), e.name): (d, e) for d, e in reversed(pairs)}
     return [unique[key] for key in sorted(unique)]

@@ -8,7 +8,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from persona_core.archetype import Archetype
+from persona_core.atomic_file import write_atomically
 from persona_core.cli import build_cli
+from persona_core.dataset import to_text
+from persona_core.dataset_generator import Templates
 from persona_core.plugins import load_plugins
 
 BASE = ["creator", "explorer", "guardian", "sage", "trickster"]
@@ -32,6 +36,24 @@ def run(cli: click.Group, workspace_folder: Path) -> Run:
         return result
 
     return call
+
+
+@pytest.fixture
+def tiny(run: Run, workspace_folder: Path) -> None:
+    """Make extraction and calibration short: few replies of few tokens, and a bank of three questions."""
+    settings = {"system_prompts": 2, "questions": 2, "max_new_tokens": 4, "batch_size": 4}
+    for key, value in settings.items():
+        run("config", "set", f"extraction.{key}", str(value))
+    run("config", "set", "extraction.reference_archetypes", "[own, other]")
+    questions = ["What is fire?", "How do I rest?", "Why read?"]
+    for name in ("own", "other"):
+        archetype = Archetype(
+            name=name, description=name, system_prompts=(f"You are {name}.",) * 2, questions=questions
+        )
+        write_atomically(workspace_folder / "archetypes" / f"{name}.yaml", archetype.to_yaml())
+    few = Templates().safety()
+    few = few.model_copy(update={"train": few.train[:8], "heldout": few.heldout[:4]})
+    write_atomically(workspace_folder / "datasets" / "safety" / "safety.yaml", to_text(few))
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
@@ -232,23 +254,17 @@ class TestWithTheModel:
         assert [error.split()[-1].strip("'?") for error in errors[::2]] == ["list`", "blend"]
         assert len(errors) == 3
 
-    def test_extract_makes_calibrated_vectors_of_known_and_created_personas(self, run: Run) -> None:
-        tiny = {"system_prompts": 2, "questions": 2, "max_new_tokens": 4, "batch_size": 4}
-        for key, value in tiny.items():
-            run("config", "set", f"extraction.{key}", str(value))
+    def test_extract_makes_calibrated_vectors_of_known_and_created_personas(self, run: Run, tiny: None) -> None:
         assert "4 replies" in run("extract", "sage").stdout
         created = run("create", "pirate", "--description", "a grumpy pirate captain")
         assert "pirate: 4 replies" in created.stdout
         rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
-        assert rows["sage"]["source"] != "workspace"
+        assert rows["sage"]["source"] == "persona-archetypes-base"
         assert rows["pirate"]["dose"] > 0
         made = run("generate", "What is fire?", "--persona", "pirate", "--max-new-tokens", "6")
         assert "[pirate at strength 1" in made.stderr
 
-    def test_extract_axes_works_or_says_in_a_line_why_not(self, cli: click.Group, run: Run) -> None:
-        tiny = {"system_prompts": 1, "questions": 2, "max_new_tokens": 4, "reference_archetypes": "[sage, trickster]"}
-        for key, value in tiny.items():
-            run("config", "set", f"extraction.{key}", str(value))
+    def test_extract_axes_works_or_says_in_a_line_why_not(self, cli: click.Group, tiny: None) -> None:
         result = CliRunner().invoke(cli, ["extract-axes"])
         errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
         assert result.exit_code == len(errors) <= 1, result.output

@@ -78,6 +78,7 @@ def write_all(
         todo[manager.workspace.safety_dataset] = source.safety()
     if "personas" in kinds:
         todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in manager.archetypes}
-    for path, dataset in todo.items():
-        written = write_dataset(path, dataset, force=force)
-        click.echo(f"wrote {path}" if written else f"kept {path} (edited)")
+    kept = [path for path, dataset in todo.items() if not write_dataset(path, dataset, force=force)]
+    click.echo(f"wrote {len(todo) - len(kept)} datasets under {manager.workspace.root / 'datasets'}")
+    for path in kept:
+        click.echo(f"kept {path} (edited)")

@@ -1,0 +1,200 @@
+"""Plugins: real distributions on disk, good and broken, found by their entry points."""
+
+import random
+from collections.abc import Callable, Iterable
+from importlib.metadata import Distribution
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from persona_core.errors import PluginError
+from persona_core.plugins import BUILTIN, DISABLE_VARIABLE, PluginManager, load_plugins
+
+Install = Callable[..., Distribution]
+POLICY = """
+    from persona_core.hookspecs import hookimpl
+
+    class Policy:
+        name = {name!r}
+        def clamps(self, context):
+            return ()
+
+    @hookimpl
+    def register_capping_policies():
+        return [Policy()]
+"""
+NO_SPEC = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_everything():\n    return []\n"
+SIGNATURE = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models(config):\n    return []\n"
+RAISES = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_capping_policies():\n    1 / 0\n"
+NAMELESS = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models():\n    return ['text']\n"
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Install:
+    """Return a function from a name and a module's source to an installed distribution."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv(DISABLE_VARIABLE, raising=False)
+    prefix = f"plug_{abs(hash(request.node.nodeid))}_"
+
+    def make(name: str, source: str, entry_points: str | None = None) -> Distribution:
+        module = prefix + name.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(dedent(source))
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points or f"[persona_core]\nplugin = {module}\n")
+        return Distribution.at(info)
+
+    return make
+
+
+def policies(manager: PluginManager) -> dict[str, str]:
+    """Return policy -> the distribution that brought it."""
+    return {name: item.distribution for name, item in manager.registry("register_capping_policies").items()}
+
+
+def test_a_good_plugin_is_found_beside_the_built_in_one(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-strict", POLICY.format(name="strict"))])
+    assert policies(manager) == {"percentile-floor": BUILTIN, "strict": "persona-strict"}
+    assert manager.find("register_capping_policies", "strict", "capping policy").name == "strict"
+    assert [(name, version) for name, version, _ in manager.packages()] == [
+        (BUILTIN, ""),
+        ("persona-strict", "1.0"),
+    ]
+    assert not manager.failures
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("import a_module_that_is_not_there", "ModuleNotFoundError"),
+        ("def broken(:", "SyntaxError"),
+        (NO_SPEC, "PluginValidationError: unknown hook 'register_everything'"),
+        (SIGNATURE, "PluginValidationError: Plugin 'persona-bad:plugin' for hook 'register_models'"),
+    ],
+)
+def test_a_plugin_that_cannot_load_is_kept_and_the_others_work(install: Install, source: str, error: str) -> None:
+    found = [
+        install("persona-bad", source),
+        install("a-first", POLICY.format(name="first")),
+        install("z-last", POLICY.format(name="last")),
+    ]
+    manager = load_plugins(found=found)
+    assert [(failure.distribution, failure.where) for failure in manager.failures] == [("persona-bad", "plugin")]
+    assert error in manager.failures[0].error
+    assert set(policies(manager)) == {"first", "last", "percentile-floor"}
+    assert "persona-bad" not in [name for name, _, _ in manager.packages()]
+
+
+def test_a_hook_that_raises_is_kept_once_and_the_others_work(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-bad", RAISES), install("z", POLICY.format(name="last"))])
+    assert not manager.failures
+    assert set(policies(manager)) == {"last", "percentile-floor"}
+    list(manager.values("register_capping_policies"))
+    assert [(failure.distribution, failure.where, failure.error) for failure in manager.failures] == [
+        ("persona-bad", "register_capping_policies", "ZeroDivisionError: division by zero")
+    ]
+
+
+def test_a_hook_that_returns_nothing_is_a_failure(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-bad", RAISES.replace("1 / 0", "pass"))])
+    assert set(policies(manager)) == {"percentile-floor"}
+    assert manager.failures[0].error.startswith("TypeError")
+
+
+def test_two_plugins_of_one_name_are_both_named(install: Install) -> None:
+    found = [install("persona-one", POLICY.format(name="strict")), install("persona-two", POLICY.format(name="strict"))]
+    for order in (found, found[::-1]):
+        with pytest.raises(PluginError, match="two plugins register 'strict'") as caught:
+            policies(load_plugins(found=order))
+        assert "persona-one" in str(caught.value)
+        assert "persona-two" in str(caught.value)
+
+
+def test_a_plugin_cannot_take_a_built_in_name(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-evil", POLICY.format(name="percentile-floor"))])
+    with pytest.raises(PluginError, match="persona-evil"):
+        policies(manager)
+
+
+def test_an_object_with_a_path_for_a_name_is_refused(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-evil", POLICY.format(name="../strict"))])
+    with pytest.raises(PluginError, match=r"'\.\./strict' is not"):
+        policies(manager)
+
+
+def test_an_object_without_a_name_names_its_distribution(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-bad", NAMELESS)])
+    with pytest.raises(PluginError, match="persona-bad registers 'text', which has no name"):
+        manager.registry("register_models")
+
+
+def test_a_missing_policy_mentions_the_package_that_failed(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-strict", "raise RuntimeError('no licence')")])
+    with pytest.raises(PluginError, match="no capping policy named 'strict'") as caught:
+        manager.find("register_capping_policies", "strict", "capping policy")
+    assert "persona-strict (RuntimeError: no licence)" in str(caught.value)
+
+
+def test_a_missing_policy_mentions_the_package_whose_hook_raises(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-strict", RAISES)])
+    with pytest.raises(PluginError, match=r"persona-strict \(ZeroDivisionError"):
+        manager.find("register_capping_policies", "strict", "capping policy")
+
+
+def test_a_misspelt_policy_gets_the_nearest_name() -> None:
+    with pytest.raises(PluginError, match="did you mean 'percentile-floor'"):
+        load_plugins(found=[]).find("register_capping_policies", "percentil-floor", "capping policy")
+
+
+def test_an_empty_variable_loads_none_but_the_built_in(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [install("persona-strict", POLICY.format(name="strict"))]
+    monkeypatch.setenv(DISABLE_VARIABLE, "")
+    assert set(policies(load_plugins(found=found))) == {"percentile-floor"}
+    monkeypatch.setenv(DISABLE_VARIABLE, "1")
+    assert set(policies(load_plugins(found=found))) == {"percentile-floor", "strict"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_loading_carries_no_meaning(install: Install, seed: int) -> None:
+    found = [install(f"persona-{name}", POLICY.format(name=name)) for name in ("a", "b", "c", "d")]
+    found += [install("persona-bad", "raise RuntimeError"), install("persona-worse", NO_SPEC)]
+    shuffled = random.Random(seed).sample(found, len(found))
+    one, other = load_plugins(found=found), load_plugins(found=shuffled)
+    assert list(policies(one).items()) == list(policies(other).items())
+    assert one.failures == other.failures
+    assert [name for name, _, _ in one.packages()] == [name for name, _, _ in other.packages()]
+
+
+def test_a_distribution_seen_twice_on_the_path_is_loaded_once(install: Install) -> None:
+    strict = install("persona-strict", POLICY.format(name="strict"))
+    manager = load_plugins(found=[strict, strict])
+    assert not manager.failures
+    assert set(policies(manager)) == {"percentile-floor", "strict"}
+
+
+def test_entry_points_of_other_groups_are_left_alone(install: Install) -> None:
+    manager = load_plugins(found=[install("other", "raise RuntimeError", "[console_scripts]\nx = nowhere:main\n")])
+    assert not manager.failures
+    assert [name for name, _, _ in manager.packages()] == [BUILTIN]
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"), [("[persona_core]\nbroken line\n", ["persona-bad"]), ("[other]\nbroken line\n", [])]
+)
+def test_unreadable_entry_points_stop_nothing(install: Install, text: str, failed: Iterable[str]) -> None:
+    found = [install("persona-bad", "", text), install("persona-strict", POLICY.format(name="strict"))]
+    manager = load_plugins(found=found)
+    assert [failure.distribution for failure in manager.failures] == failed
+    assert set(policies(manager)) == {"percentile-floor", "strict"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_distribution_without_metadata_stops_nothing(install: Install, tmp_path: Path) -> None:
+    found = [install("persona-half", "raise RuntimeError"), install("persona-strict", POLICY.format(name="strict"))]
+    (tmp_path / "persona-half-1.0.dist-info" / "METADATA").unlink()
+    manager = load_plugins(found=found)
+    assert set(policies(manager)) == {"percentile-floor", "strict"}
+    assert len(manager.failures) == 1
