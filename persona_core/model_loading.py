@@ -120,6 +120,7 @@ def _check_network(name: str) -> None:
 
 
 def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict[str, Any]) -> LoadedModel:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = pick_device(settings.device)
@@ -129,7 +130,7 @@ def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, **tokenizer_options)
             model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise ModelError(_cannot_load(found.name, str(error))) from error
     if tokenizer.chat_template is None:
         raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")

@@ -400,9 +400,7 @@ def start(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
 
 
 def test_hub_model_without_a_network_names_the_alternatives(home: Path, tmp_path: Path) -> None:
-    no_proxy = {
-        name: "" for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    }
+    no_proxy = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "")
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub"), **no_proxy}
     process = start("generate", "hi", "--model", "nobody/nothing", **offline)
     _, stderr = process.communicate(timeout=60)

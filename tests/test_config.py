@@ -155,7 +155,7 @@ def test_replace_validates_and_leaves_the_original(tmp_path: Path) -> None:
     config = Config()
     assert config.replace({"extraction.seed": 7}).extraction.seed == 7
     assert config.extraction.seed == 0
-    with pytest.raises(ConfigError, match="did you mean 'extraction.seed'"):
+    with pytest.raises(ConfigError, match=r"did you mean 'extraction\.seed'"):
         config.replace({"extraction.sed": 7})
     with pytest.raises(ConfigError, match=r"extraction\.seed = -1"):
         config.replace({"extraction.seed": -1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -63,14 +64,25 @@ class SteeringOptions:
             manager.require(name)
 
 
+class _Number(click.FloatRange):
+    """A range that `nan` is outside of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 _OPTIONS = (
     click.option("--persona", help="A persona's name, or none."),
     click.option("--blend", help="Several personas with weights: sage:0.5,trickster:0.3."),
-    click.option("--strength", type=click.FloatRange(0, 2), help="0.0-2.0; 1.0 is the calibrated dose."),
+    click.option("--strength", type=_Number(0, 2), help="0.0-2.0; 1.0 is the calibrated dose."),
     click.option("--safety", type=click.Choice(["on", "off"]), help="Hold the safety floor, or do not."),
     click.option("--max-new-tokens", type=click.IntRange(1, 32768), help="Longest reply, in tokens."),
-    click.option("--temperature", type=click.FloatRange(0, 2), help="0 is greedy."),
-    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Nucleus sampling."),
+    click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),
+    click.option("--top-p", type=_Number(0, 1, min_open=True), help="Nucleus sampling."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling."),
 )
 
