@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -98,7 +99,10 @@ def _from_hub(settings: ModelSettings) -> LoadedModel:
     from transformers.utils.hub import cached_file
 
     name = settings.name
-    cached = cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
+    try:
+        cached = cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        raise ModelError(_cannot_load(name, str(error))) from error
     if cached is None:
         _check_network(name)
     loaded = _load(name, settings, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
@@ -120,7 +124,6 @@ def _check_network(name: str) -> None:
 
 
 def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict[str, Any]) -> LoadedModel:
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = pick_device(settings.device)
@@ -130,11 +133,18 @@ def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, **tokenizer_options)
             model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
-        except (OSError, ValueError, ImportError, SafetensorError) as error:
+        except _unreadable() as error:
             raise ModelError(_cannot_load(found.name, str(error))) from error
     if tokenizer.chat_template is None:
         raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")
     return replace(found, model=model.to(device).eval(), tokenizer=tokenizer)
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Return what the readers of weights, tokenizers and GGUF files raise for a file that is damaged."""
+    from safetensors import SafetensorError
+
+    return (OSError, ValueError, ImportError, LookupError, struct.error, SafetensorError)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class Receipt(BaseModel):
             return f"safety {self.safety}"
         return (
             f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
-            f"lowest {self.floor.lowest_before:+.2f} before and {self.floor.lowest_after:+.2f} after"
+            f"lowest {_signed(self.floor.lowest_before)} before and {_signed(self.floor.lowest_after)} after"
         )
 
     def _assistant(self) -> str:
@@ -108,6 +108,11 @@ def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int
         lowest_before=round(min(float(tally.lowest_before[row]) for tally in found), 4),
         lowest_after=round(min(float(tally.lowest_after[row]) for tally in found), 4),
     )
+
+
+def _signed(value: float) -> str:
+    """Return a number with its sign and two decimals, and never a negative zero."""
+    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _mixture(personas: Mapping[str, float]) -> str:

@@ -84,6 +84,7 @@ REQUESTS = [
     ("generate hi --blend sage:0.5,trikster:0.5", ("did you mean 'trickster'",)),
     ("generate hi --persona sage --blend sage:1", ("not both",)),
     ("generate hi --safety maybe", ("'on', 'off'",)),
+    ("generate hi --temperature nan", ("nan",)),
     ("generate hi --max-new-tokens 0", ("max-new-tokens",)),
     ("generate hi --top-p 0", ("top-p",)),
     ("generate", ("PROMPT",)),
@@ -137,6 +138,7 @@ def test_empty_prompt_is_refused(refused: Refused, home: Path, prompt: str) -> N
 
 def test_input_that_is_not_text_is_refused(refused: Refused, home: Path) -> None:
     refused("generate", "-", stdin=b"\xff\xfe\x00", says=("not UTF-8",))
+    refused("generate", "hi \udcff", says=("not UTF-8",))
 
 
 @pytest.mark.parametrize("command", ["info", "load", "delete", "restore", "extract"])
@@ -305,6 +307,15 @@ def test_gguf_file_that_is_none_is_refused(refused: Refused, home: Path, tmp_pat
     refused("generate", "hi", "--model", str(tmp_path / "bad.gguf"), says=("bad.gguf",))
 
 
+def test_gguf_file_that_is_damaged_is_refused(refused: Refused, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 5, 5) + b"\x01" * 50)
+    refused("generate", "hi", "--model", str(tmp_path / "bad.gguf"), says=("bad.gguf",))
+
+
+def test_malformed_hub_id_is_refused(refused: Refused, home: Path) -> None:
+    refused("generate", "hi", "--model", "a/b/c", says=("cannot load model 'a/b/c'", "--model FOLDER"))
+
+
 MODEL_FOLDERS = {
     "empty": {},
     "broken config": {"config.json": "{"},
@@ -426,7 +437,7 @@ def interrupt_at(process: "subprocess.Popen[str]", words: str) -> str:
 @pytest.fixture
 def slow_home(home: Path) -> Iterator[Path]:
     """A workspace whose extraction of one persona takes eight batches."""
-    extraction = "extraction:\n  system_prompts: 2\n  questions: 4\n  max_new_tokens: 16\n  batch_size: 1\n"
+    extraction = "extraction:\n  system_prompts: 2\n  questions: 4\n  max_new_tokens: 8\n  batch_size: 1\n"
     (home / "config.yaml").write_text(CONFIG + extraction)
     return home
 

@@ -31,9 +31,7 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
       echo "Tell me a story." | persona-steer generate - --blend sage:0.5,trickster:0.5 --json
     """
     app.model_name = model
-    text = read_stdin(sys.stdin.read) if prompt == "-" else prompt
-    if not text.strip():
-        raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
+    text = prompt_text(prompt)
     manager = app.manager()
     options.check(manager)
     engine = app.engine(manager)
@@ -56,6 +54,16 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
         say(f"[{reply.receipt.line()}]")
     if stopped:
         sys.exit(130)
+
+
+def prompt_text(prompt: str) -> str:
+    """Return the prompt, or standard input for `-`; raise `PromptError` where it is empty or not UTF-8 text."""
+    text = read_stdin(sys.stdin.read) if prompt == "-" else prompt
+    if not text.strip():
+        raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise PromptError("the prompt is not UTF-8 text")
+    return text
 
 
 def show(stream: ReplyStream, quiet: bool = False) -> bool:
