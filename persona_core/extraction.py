@@ -37,11 +37,18 @@ def extract_persona(
     }
     description = archetype.description if archetype else ""
     vector = build_persona(name, raw, description, manager.store, manager.config, baseline, header)
-    others = [manager.store.persona(other, model.identity) for other in manager.names() if other != name]
-    vector = calibrate(model, judge(vector, steady, others), dataset, manager, progress=progress)
+    judged = judge(vector, steady, comparable(manager, vector))
+    vector = calibrate(model, judged, dataset, manager, progress=progress)
     if save:
         manager.save(vector)
     return vector
+
+
+def comparable(manager: PersonaManager, vector: PersonaVector) -> list[PersonaVector]:
+    """Return the other personas of the same model; damaged files and those of another model are in `list`."""
+    headers = {name: header for name, _, header in manager.store.headers() if name in manager.names()}
+    same = [name for name, header in headers.items() if getattr(header, "model", None) == vector.header.model]
+    return [manager.store.persona(name) for name in same if name != vector.name]
 
 
 def persona_activations(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> Activations:
