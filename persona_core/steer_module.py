@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from persona_core.steering_plan import ClampProjection, SteeringPlan
-from persona_core.vector_math import shift_into_range
+from persona_core.vector_math import cast_into_range, shift_into_range
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,14 @@ class ArmedLayer:
         """Return the steered stream in the precision it came in."""
         wide = hidden.float()
         steered = self._steer(wide, hidden.dtype)
-        output = hidden if steered is wide else steered.to(hidden.dtype)
+        output = hidden if steered is wide else self._cast(steered, hidden.dtype)
         self._record(wide, output.float())
+        return output
+
+    def _cast(self, steered: Tensor, dtype: torch.dtype) -> Tensor:
+        output = steered.to(dtype)
+        for clamp in self.clamps:
+            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, clamp.high, self.keep)
         return output
 
     def _steer(self, wide: Tensor, dtype: torch.dtype) -> Tensor:

@@ -15,6 +15,9 @@ A cast rounds each of them by at most eps/2 and by eps/(2 sqrt 3) on average, so
 """
 
 
+_PUSHES = 12
+
+
 def mean_difference(
     positive: Float[Tensor, "rollout layer hidden"], negative: Float[Tensor, "rollout2 layer hidden"]
 ) -> Float[Tensor, "layer hidden"]:
@@ -108,6 +111,33 @@ def shift_into_range(
     return up + down, before
 
 
+def cast_into_range(
+    wide: Float[Tensor, "batch token hidden"],
+    dtype: torch.dtype,
+    unit_direction: Float[Tensor, "rows 1 hidden"],
+    low: Float[Tensor, "rows 1"],
+    high: Float[Tensor, "rows 1"],
+    keep: Bool[Tensor, "batch token"] | None = None,
+) -> tuple[Float[Tensor, "batch token hidden"], Float[Tensor, "batch token hidden"]]:
+    """Return (float32 stream, its cast), pushed on until every kept token is in range after the cast.
+
+    A shift smaller than half the spacing of a stream's own numbers is lost when the stream is cast, and the rounding
+    margin with it; so what the cast leaves outside is shifted again, twice as far each time.
+    """
+    cast = wide.to(dtype)
+    for attempt in range(_PUSHES if dtype != torch.float32 else 0):
+        products = cast.float() * unit_direction
+        reached = products.sum(-1)
+        missing = (low - reached).clamp_min(0) - (reached - high).clamp_min(0)
+        missing = missing if keep is None else missing * keep
+        if not bool(missing.any()):
+            break
+        margin = missing.sign() * torch.finfo(dtype).eps * products.norm(dim=-1)
+        wide = wide + (2**attempt * (missing + margin)).unsqueeze(-1) * unit_direction
+        cast = wide.to(dtype)
+    return wide, cast
+
+
 def clamp_projection(
     hidden: Float[Tensor, "batch token hidden"],
     unit_direction: Float[Tensor, "hidden"],
@@ -118,8 +148,8 @@ def clamp_projection(
     floor, ceiling = (torch.tensor([[bound]], dtype=torch.float32) for bound in (low, high))
     wide, along = hidden.float(), unit_direction.float().view(1, 1, -1)
     shift, _ = shift_into_range(wide, along, floor, ceiling, torch.finfo(hidden.dtype).eps)
-    moved = (wide + shift.unsqueeze(-1) * along).to(hidden.dtype)
-    return torch.where((shift != 0).unsqueeze(-1), moved, hidden)
+    shifted = wide + shift.unsqueeze(-1) * along
+    return cast_into_range(shifted, hidden.dtype, along, floor, ceiling)[1]
 
 
 def quantiles(values: Float[Tensor, "token layer"], levels: Sequence[float]) -> Float[Tensor, "level layer"]:
