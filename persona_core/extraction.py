@@ -74,8 +74,10 @@ def _raw(
         default = default_activations(extractor, dataset).mean.mean(0)
     shared = manager.store.axis(ASSISTANT, extractor.model.identity).shared
     assert shared is not None
-    moved = persona_direction(persona - default, shared, manager.config.extraction.shared_fraction)
-    return persona.mean(0) - default, stability(moved, len(dataset.questions)), len(persona)
+    moved = persona - default
+    own = persona_direction(moved, shared, manager.config.extraction.shared_fraction)
+    steady = torch.minimum(*(stability(rows, len(dataset.questions)) for rows in (moved, own)))
+    return moved.mean(0), steady, len(persona)
 
 
 def stability(rows: Float[Tensor, "rollout layer hidden"], n_questions: int) -> Float[Tensor, "layer"]:
