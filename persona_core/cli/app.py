@@ -51,10 +51,13 @@ class App:
         return ModelWrapper(config or self.config(), plugins=self.plugins, report=say)
 
     def engine(self, manager: PersonaManager) -> SteeringEngine:
-        """Load the model and return the engine for a manager's personas."""
+        """Load the model and return the engine for a manager's personas, the active set read already."""
         from persona_core.steering_engine import SteeringEngine
 
-        return SteeringEngine(self.model(manager.config), manager)
+        engine = SteeringEngine(self.model(manager.config), manager)
+        for name in manager.loaded():
+            manager.persona(name, engine.model.identity)
+        return engine
 
 
 def say(line: str) -> None:

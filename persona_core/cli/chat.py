@@ -34,8 +34,6 @@ def command(app: App, options: SteeringOptions, model: str | None) -> None:
     options.check(manager)
     engine = app.engine(manager)
     config = manager.config
-    for name in manager.loaded():
-        manager.persona(name, engine.model.identity)
     state = ChatState(
         manager, options.personas(), options.strength_in(config), options.safety_on(config),
         options.sampling(config), options.seed,

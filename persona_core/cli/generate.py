@@ -36,8 +36,6 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
     options.check(manager)
     engine = app.engine(manager)
     config = manager.config
-    for name in manager.loaded():
-        manager.persona(name, engine.model.identity)
     stream = engine.stream(
         text,
         options.personas(),
