@@ -125,10 +125,10 @@ def extract_safety_axis(work: AxisExtraction) -> Axis:
     Raises `AxisTooWeak` where held-out pairs do not separate at the capping layers.
     """
     data = safety_dataset(work.manager)
-    whole = mean_difference(*_sides(work, data.train, "training pairs"))
+    whole = mean_difference(*scripted_means(work.extractor, data.train, "training pairs"))
     neutral = project_out_span(whole, work.raws)
     directions = unit(neutral)
-    measured = _measure_safety(work, directions, _sides(work, data.heldout, "held-out pairs"))
+    measured = _measure_safety(work, directions, scripted_means(work.extractor, data.heldout, "held-out pairs"))
     measured["kept_length"] = _rounded(neutral.norm(dim=-1) / whole.norm(dim=-1))
     _check_separation(work.model, measured["heldout_auc"])
     fields = {
@@ -155,13 +155,13 @@ def separation(
     return [round(auc(up[layer], down[layer]), 4) for layer in range(len(directions))]
 
 
-def _sides(
-    work: AxisExtraction, pairs: Sequence[SafetyPair], stage: str
+def scripted_means(
+    extractor: ActivationExtractor, pairs: Sequence[SafetyPair], stage: str
 ) -> tuple[Float[Tensor, "pair layer hidden"], Float[Tensor, "pair layer hidden"]]:
     """Return the response means of (refusing, complying) replies, teacher-forced."""
-    refusing = [_scripted(work.model, pair.request, pair.refusal, "default") for pair in pairs]
-    complying = [_scripted(work.model, pair.request, pair.compliance, "default") for pair in pairs]
-    means = work.extractor.capture([*refusing, *complying], f"safety axis: {stage}").mean
+    refusing = [_scripted(extractor.model, pair.request, pair.refusal, "default") for pair in pairs]
+    complying = [_scripted(extractor.model, pair.request, pair.compliance, "default") for pair in pairs]
+    means = extractor.capture([*refusing, *complying], f"safety axis: {stage}").mean
     return means[: len(pairs)], means[len(pairs) :]
 
 

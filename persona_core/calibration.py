@@ -11,6 +11,7 @@ import torch
 from persona_core.dataset import PersonaDataset
 from persona_core.decoding import Row, Sampling, decode
 from persona_core.model_wrapper import ModelWrapper
+from persona_core.persona_data import calibration_questions
 from persona_core.persona_manager import PersonaManager
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
@@ -20,7 +21,7 @@ from persona_core.steering_plan import AddDirection, SteeringPlan
 from persona_core.vector_file import Calibration
 
 DOSES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
-_QUESTIONS = 8
+N_QUESTIONS = 8
 _TOKENS = 32
 _SEED = 7919
 
@@ -48,7 +49,7 @@ def calibrate(
     rise of `log p(reply | persona prompt) - log p(reply | default prompt)`. Both over questions that extraction does
     not use where the bank has such, every dose in one batch, the same seeds at every dose.
     """
-    trials = _answer(model, vector, _fresh_questions(dataset, manager), progress)
+    trials = _answer(model, vector, calibration_questions(manager, dataset, N_QUESTIONS), progress)
     plain = _log_probs(model, trials, "")
     persona = sum(_log_probs(model, trials, prompt) for prompt in dataset.persona_prompts[:2])
     contrast = persona / len(dataset.persona_prompts[:2]) - plain
@@ -58,12 +59,6 @@ def calibrate(
     if calibration.gain <= 0:
         warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
     return vector.with_header(calibration=calibration, warnings=warnings)
-
-
-def _fresh_questions(dataset: PersonaDataset, manager: PersonaManager) -> list[str]:
-    used = set(dataset.questions)
-    fresh = [question for question in manager.question_bank() if question not in used]
-    return (fresh or list(dataset.questions))[:_QUESTIONS]
 
 
 def _answer(model: ModelWrapper, vector: PersonaVector, questions: Sequence[str], progress: Progress) -> list[_Trial]:

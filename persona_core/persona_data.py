@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from persona_core.atomic_file import read_text, write_atomically
 from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, is_edited, to_text
 from persona_core.dataset_generator import DatasetGenerator
+from persona_core.errors import DatasetError
 from persona_core.names import check_name
 from persona_core.persona_manager import PersonaManager
 
@@ -38,6 +40,30 @@ def generated_persona(manager: PersonaManager, name: str, maker: DatasetGenerato
     """Return what a generator makes of an archetype, at the configured size."""
     settings = manager.config.extraction
     return maker.persona(manager.archetype(name), settings.system_prompts, settings.questions)
+
+
+def calibration_questions(manager: PersonaManager, dataset: PersonaDataset, n: int) -> list[str]:
+    """Return the first questions of the bank that extraction does not ask; those of the dataset where none is left."""
+    return (_fresh(manager, [dataset]) or list(dataset.questions))[:n]
+
+
+def evaluation_questions(manager: PersonaManager, names: Sequence[str], n_calibration: int) -> list[str]:
+    """Return the questions of the bank that neither extraction nor calibration asks for any of the personas.
+
+    Raises `DatasetError` where none is left.
+    """
+    fresh = _fresh(manager, [persona_dataset(manager, name) for name in names])[n_calibration:]
+    if not fresh:
+        raise DatasetError(
+            "the question bank has no question that extraction and calibration leave unused; "
+            "add questions to the archetypes or lower extraction.questions"
+        )
+    return fresh
+
+
+def _fresh(manager: PersonaManager, datasets: Sequence[PersonaDataset]) -> list[str]:
+    used = {question for dataset in datasets for question in dataset.questions}
+    return [question for question in manager.question_bank() if question not in used]
 
 
 def dataset_path(manager: PersonaManager, name: str) -> Path:

@@ -18,10 +18,13 @@ from persona_core.steering_plan import SteeringPlan
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """A conversation to be answered, and the condition it stands for."""
+    """A conversation to be answered, and the condition it stands for; steered by a plan, where one is given."""
 
     messages: tuple[Message, ...]
     condition: Condition
+    plan: SteeringPlan = SteeringPlan()
+    seed: int | None = None
+    """Where none is given, one made from the seed of all and the request's place."""
 
 
 @dataclass
@@ -67,15 +70,19 @@ def roll_out(
     """Answer every request, in its order. Row `i` of a condition has a seed of its own made from `seed` and `i`."""
     cache = cache or RolloutCache(None)
     prompts = [model.encode(request.messages) for request in requests]
-    seeds = [seed * 1_000_003 + place for place in range(len(requests))]
-    keys = [_key(model, prompt, sampling, row) for prompt, row in zip(prompts, seeds, strict=True)]
+    rows = [
+        Row(prompt, request.plan, seed * 1_000_003 + place if request.seed is None else request.seed)
+        for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
+    ]
+    keys = [_key(model, row, sampling) for row in rows]
     missing = [place for place, key in enumerate(keys) if key not in cache.replies]
     done = len(requests) - len(missing)
     progress(stage, done, len(requests))
     for batch in batches([len(prompts[place]) for place in missing], model.config.extraction.batch_size):
         places = [missing[place] for place in batch]
-        replies = _sample(model, [prompts[p] for p in places], [seeds[p] for p in places], sampling)
-        cache.add({keys[place]: reply for place, reply in zip(places, replies, strict=True)})
+        for _ in decode(model, [rows[place] for place in places], sampling):
+            pass
+        cache.add({keys[place]: rows[place].tokens for place in places})
         done += len(places)
         progress(stage, done, len(requests))
     return [
@@ -84,17 +91,10 @@ def roll_out(
     ]
 
 
-def _sample(
-    model: ModelWrapper, prompts: Sequence[Sequence[int]], seeds: Sequence[int], sampling: Sampling
-) -> list[list[int]]:
-    rows = [Row(prompt, SteeringPlan(), seed) for prompt, seed in zip(prompts, seeds, strict=True)]
-    for _ in decode(model, rows, sampling):
-        pass
-    return [row.tokens for row in rows]
-
-
-def _key(model: ModelWrapper, prompt: Sequence[int], sampling: Sampling, seed: int) -> str:
-    what = [model.identity.fingerprint, str(model.dtype), list(prompt), repr(sampling), seed]
+def _key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
+    what = [model.identity.fingerprint, str(model.dtype), list(row.prompt), repr(sampling), row.seed]
+    if row.plan.changes:
+        what.append(row.plan.digest())
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
 
 

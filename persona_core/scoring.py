@@ -44,6 +44,23 @@ def plan_cost(
     return float(torch.cat(kl).mean()), float(torch.cat(same).float().mean())
 
 
+def plan_gain(
+    model: ModelWrapper,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    plan: SteeringPlan,
+) -> Float[Tensor, "row"]:
+    """Return how much likelier a plan makes each reply, in nats per token."""
+    gains = torch.zeros(len(prompts))
+    for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
+        chosen = [prompts[p] for p in places], [replies[p] for p in places]
+        both = zip(places, _log_probs(model, *chosen, None), _log_probs(model, *chosen, plan), strict=True)
+        for place, plain, steered in both:
+            reply = torch.tensor(list(replies[place]), device=model.device)
+            gains[place] = (steered - plain).gather(-1, reply[:, None]).mean()
+    return gains
+
+
 def _log_probs(
     model: ModelWrapper,
     prompts: Sequence[Sequence[int]],

@@ -1,0 +1,49 @@
+"""Answers: every question of an evaluation, replied to under every condition, kept on disk as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from persona_core.decoding import Sampling
+from persona_core.evaluation.judges import JudgedReply
+from persona_core.model_wrapper import ModelWrapper
+from persona_core.progress import Progress, silent
+from persona_core.rollout import chat
+from persona_core.rollouts import RolloutCache, RolloutRequest, roll_out
+from persona_core.steering_plan import SteeringPlan
+
+
+@dataclass(frozen=True)
+class ReplyCondition:
+    """A way of replying: a plan, or a system prompt, or neither."""
+
+    name: str
+    plan: SteeringPlan = SteeringPlan()
+    system: str = ""
+
+
+def answer(
+    model: ModelWrapper,
+    conditions: Sequence[ReplyCondition],
+    questions: Sequence[str],
+    sampling: Sampling,
+    seed: int,
+    *,
+    cache: RolloutCache | None = None,
+    progress: Progress = silent,
+    stage: str = "replies",
+) -> list[list[JudgedReply]]:
+    """Return one row of replies a condition. A question has the same seed under every condition."""
+    requests = [
+        RolloutRequest(chat(question, condition.system), "persona", condition.plan, seed * 1_000_003 + place)
+        for condition in conditions
+        for place, question in enumerate(questions)
+    ]
+    rollouts = roll_out(model, requests, sampling, seed, cache=cache, progress=progress, stage=stage)
+    replies = [
+        JudgedReply(rollout.messages[-1]["content"], rollout.response, rollout.token_ids[rollout.response_start :])
+        for rollout in rollouts
+    ]
+    n = len(questions)
+    return [replies[start : start + n] for start in range(0, len(replies), n)]

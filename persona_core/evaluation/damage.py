@@ -1,0 +1,58 @@
+"""Damage on neutral text: what steering changes in the prediction of texts that no persona speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from persona_core.evaluation.setup import Setup
+from persona_core.rollout import chat
+from persona_core.scoring import plan_cost, plan_gain
+from persona_core.steering_plan import SteeringPlan
+
+_REQUEST = "Write a short text."
+
+
+class NeutralCost(BaseModel):
+    """KL from the unsteered to the steered prediction in nats per token, and the share of likeliest tokens kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kl: float
+    top1: float
+
+
+def neutral_cost(setup: Setup, plan: SteeringPlan, texts: Sequence[str] | None = None) -> NeutralCost:
+    """Return what a plan changes in the prediction of the prompt set's neutral texts."""
+    texts = setup.prompts.neutral if texts is None else texts
+    prompts = [setup.model.encode(chat(_REQUEST))] * len(texts)
+    kl, top1 = plan_cost(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan)
+    return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))
+
+
+def voice_gains(setup: Setup, plans: Mapping[str, SteeringPlan]) -> dict[str, float]:
+    """Return how much likelier each persona's held-out texts become under its plan, in nats per token.
+
+    Teacher-forced, and less the mean rise of the other personas' texts: what the plan does for its own voice alone.
+    """
+    voices = {name: texts for name, texts in setup.prompts.held_out.voices.items() if name in plans}
+    rises = {
+        name: {voice: _rise(setup, plan, texts) for voice, texts in voices.items()} for name, plan in plans.items()
+    }
+    gains = {}
+    for name in voices:
+        others = [rises[name][voice] for voice in voices if voice != name]
+        gains[name] = round(rises[name][name] - sum(others) / max(len(others), 1), 4)
+    return gains
+
+
+def as_tokens(setup: Setup, text: str) -> list[int]:
+    """Return a text as tokens, on one line."""
+    tokens: list[int] = setup.model.tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
+    return tokens
+
+
+def _rise(setup: Setup, plan: SteeringPlan, texts: Sequence[str]) -> float:
+    prompts = [setup.model.encode(chat(question)) for question in setup.prompts.held_out.questions]
+    return float(plan_gain(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan).mean())

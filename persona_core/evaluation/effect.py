@@ -1,0 +1,168 @@
+"""Effect: do replies sound like the persona that steers them, and like no other, beside three controls in one run?
+
+Controls: no steering, a random direction of the same length at the same layers, and the persona's system prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from persona_core.evaluation import statistics
+from persona_core.evaluation.answers import ReplyCondition
+from persona_core.evaluation.judges import JudgedReply, plain_log_probs
+from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.statistics import Interval, Scores, bootstrap
+from persona_core.steering_plan import AddDirection, SteeringPlan
+
+VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
+
+
+class GroupEffect(BaseModel):
+    """One way of making personas: row `i` of the matrices is what was meant to be persona `i`.
+
+    Scores are the judge's, gains are scores less those of unsteered replies, damage is the rise of the reply's
+    negative log-likelihood under the unsteered model without a system prompt, in nats per token.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    matrix: list[list[float]]
+    double_centred: list[list[float]]
+    specificity: Interval
+    identification: Interval
+    centred_identification: Interval
+    rows_won: int
+    columns_won: int
+    own_gain: dict[str, Interval]
+    damage: dict[str, Interval]
+    distinct_pairs: float
+    repetition: float
+
+
+class EffectResult(BaseModel):
+    """The groups, and the unsteered replies that they are compared with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    personas: list[str]
+    questions: int
+    unit: str
+    groups: dict[str, GroupEffect]
+    unsteered_scores: dict[str, float]
+    unsteered_distinct_pairs: float
+    unsteered_repetition: float
+    samples: dict[str, str]
+    """condition -> its reply to the first question."""
+
+
+def measure_effect(setup: Setup) -> EffectResult:
+    """Ask every question under every condition, and judge the replies."""
+    plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
+    groups = {group: setup.ask(rows, f"replies: {group}") for group, rows in conditions(setup).items()}
+    unsteered = setup.judged(plain)
+    results = {group: _group(setup, rows, setup.judged(rows), unsteered, plain[0]) for group, rows in groups.items()}
+    first = {f"{group}: {n}": row[0].text for group, rows in groups.items() for n, row in _named(setup, rows)}
+    return EffectResult(
+        personas=list(setup.personas),
+        questions=len(setup.questions),
+        unit=setup.judge.unit,
+        groups=results,
+        unsteered_scores=_by_persona(setup, unsteered[0].mean(0)),
+        unsteered_distinct_pairs=_rounded(statistics.distinct_pairs([reply.tokens for reply in plain[0]])),
+        unsteered_repetition=_rounded(statistics.repetition([reply.tokens for reply in plain[0]])),
+        samples={"unsteered": plain[0][0].text, **first},
+    )
+
+
+def conditions(setup: Setup) -> dict[str, list[ReplyCondition]]:
+    """Return the groups of conditions, each one a persona in order."""
+    plans = {name: setup.plan(name) for name in setup.personas}
+    return {
+        VECTORS: [ReplyCondition(name, plan) for name, plan in plans.items()],
+        PROMPTS: [ReplyCondition(f"prompt of {item.name}", system=item.system_prompts[0]) for item in setup.archetypes],
+        RANDOM: [
+            ReplyCondition(f"random {name}", randomised(plan, setup.seed + place))
+            for place, (name, plan) in enumerate(plans.items())
+        ],
+    }
+
+
+def randomised(plan: SteeringPlan, seed: int) -> SteeringPlan:
+    """Return the plan with each addition turned into a random direction of the same length."""
+    chance = torch.Generator().manual_seed(seed)
+    additions = []
+    for item in plan.additions:
+        turned = torch.randn(item.direction.shape, generator=chance)
+        additions.append(AddDirection(item.layer, turned / turned.norm() * item.direction.norm()))
+    return SteeringPlan(tuple(additions), plan.clamps, plan.probes, f"random {plan.label}")
+
+
+def damage(
+    setup: Setup, rows: Sequence[Sequence[JudgedReply]], plain: Sequence[JudgedReply]
+) -> Float[Tensor, "row question"]:
+    """Return how much less likely than the unsteered reply each reply is, in nats per token."""
+    flat = [reply for row in rows for reply in row]
+    losses = -plain_log_probs(setup.model, flat).view(len(rows), -1)
+    return losses + plain_log_probs(setup.model, plain)[None]
+
+
+def _group(
+    setup: Setup,
+    rows: Sequence[Sequence[JudgedReply]],
+    scores: Scores,
+    unsteered: Scores,
+    plain: Sequence[JudgedReply],
+) -> GroupEffect:
+    cost = damage(setup, rows, plain)
+    gains = scores - unsteered
+    tokens = [reply.tokens for row in rows for reply in row]
+    means = statistics.matrix(scores)
+
+    def shown(statistic: statistics.Statistic) -> Interval:
+        return bootstrap(scores, statistic, seed=setup.seed)
+
+    return GroupEffect(
+        matrix=_table(means),
+        double_centred=_table(statistics.double_centre(means)),
+        specificity=shown(statistics.specificity),
+        identification=shown(statistics.identification),
+        centred_identification=shown(statistics.centred_identification),
+        rows_won=statistics.rows_won(scores),
+        columns_won=statistics.columns_won(scores),
+        own_gain={name: _mean(setup, gains[place, :, place]) for place, name in enumerate(setup.personas)},
+        damage={name: _mean(setup, cost[place]) for place, name in enumerate(setup.personas)},
+        distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
+        repetition=_rounded(statistics.repetition(tokens)),
+    )
+
+
+def _mean(setup: Setup, values: Float[Tensor, "question"]) -> Interval:
+    return bootstrap(values[None, :, None], lambda rows: float(rows.mean()), seed=setup.seed)
+
+
+def _named(setup: Setup, rows: Sequence[Sequence[JudgedReply]]) -> list[tuple[str, Sequence[JudgedReply]]]:
+    return list(zip(setup.personas, rows, strict=True))
+
+
+def _by_persona(setup: Setup, values: Float[Tensor, "persona"]) -> dict[str, float]:
+    return {name: _rounded(float(value)) for name, value in zip(setup.personas, values, strict=True)}
+
+
+def _table(values: Float[Tensor, "row column"]) -> list[list[float]]:
+    return [[_rounded(float(value)) for value in row] for row in values]
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4)
+
+
+def means(groups: Mapping[str, GroupEffect]) -> dict[str, float]:
+    """Return each group's mean damage."""
+    return {
+        name: sum(item.value for item in group.damage.values()) / len(group.damage) for name, group in groups.items()
+    }

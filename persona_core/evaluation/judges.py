@@ -1,0 +1,92 @@
+"""Judges: how much a reply sounds like each persona. The default one is the unsteered model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from persona_core.archetype import Archetype
+from persona_core.progress import Progress, silent
+from persona_core.rollout import chat
+from persona_core.scoring import reply_log_probs
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
+
+
+@dataclass(frozen=True)
+class JudgedReply:
+    """A question and what was replied, as text and as the tokens that were sampled."""
+
+    question: str
+    text: str
+    tokens: tuple[int, ...]
+
+
+class Judge(Protocol):
+    """Scores replies: higher sounds more like the persona, 0 like the default assistant."""
+
+    @property
+    def name(self) -> str:
+        """The name that `persona-steer eval --judge` takes."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What a score counts, for labels: `nats/token`."""
+        ...
+
+    def score(
+        self,
+        replies: Sequence[JudgedReply],
+        personas: Sequence[Archetype],
+        model: ModelWrapper,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "reply persona"]:
+        """Return one score for every reply and persona; the same replies get the same scores."""
+        ...
+
+
+@dataclass(frozen=True)
+class LogProbJudge:
+    """`log p(reply | persona's system prompt) - log p(reply | no system prompt)` of the unsteered model, per token.
+
+    The mean over a persona's first `n_prompts` system prompts. Needs no other model and no network.
+    """
+
+    n_prompts: int = 2
+    name: str = "log-prob"
+    unit: str = "nats/token"
+
+    def score(
+        self,
+        replies: Sequence[JudgedReply],
+        personas: Sequence[Archetype],
+        model: ModelWrapper,
+        progress: Progress = silent,
+    ) -> Float[Tensor, "reply persona"]:
+        """Return the log-odds of each persona against the default assistant."""
+        systems = {persona.name: persona.system_prompts[: self.n_prompts] for persona in personas}
+        total, done = 1 + sum(map(len, systems.values())), 1
+        plain = plain_log_probs(model, replies)
+        columns = []
+        for prompts in systems.values():
+            rows = []
+            for system in prompts:
+                progress("judging replies", done, total)
+                rows.append(plain_log_probs(model, replies, system))
+                done += 1
+            columns.append(torch.stack(rows).mean(0) - plain)
+        progress("judging replies", total, total)
+        return torch.stack(columns, -1)
+
+
+def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:
+    """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
+    prompts = [model.encode(chat(reply.question, system)) for reply in replies]
+    return reply_log_probs(model, prompts, [reply.tokens for reply in replies])

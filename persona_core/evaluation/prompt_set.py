@@ -1,0 +1,85 @@
+"""Prompt sets: what an evaluation asks and reads. The built-in one is joined by those that packages register."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from persona_core.archetype import Text, first_problem
+from persona_core.errors import DatasetError
+
+CORE = "core"
+
+
+class Voices(BaseModel):
+    """Held-out texts in each persona's voice: persona -> one text for each question."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    questions: tuple[Text, ...] = ()
+    voices: dict[str, tuple[Text, ...]] = {}
+
+
+class PromptSet(BaseModel):
+    """What an evaluation asks and reads; every part may be empty, and parts of several sets are put together.
+
+    `neutral` are texts that no persona speaks. `jailbreaks` hold `{request}`, which is filled with a harmful request.
+    `refusing_starts` and `complying_starts` begin replies; `refusal_marks` are lower-case words that tell a refusal.
+    `safe_looking_unsafe` are harmless questions that sound harmful (as XSTest, arXiv 2308.01263).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Text
+    neutral: tuple[Text, ...] = ()
+    jailbreaks: tuple[Text, ...] = ()
+    refusing_starts: tuple[Text, ...] = ()
+    complying_starts: tuple[Text, ...] = ()
+    refusal_marks: tuple[Text, ...] = ()
+    safe_looking_unsafe: tuple[Text, ...] = ()
+    held_out: Voices = Voices()
+
+    def joined(self, other: PromptSet) -> PromptSet:
+        """Return a set with the parts of both."""
+        lists = {
+            part: (*getattr(self, part), *getattr(other, part))
+            for part in type(self).model_fields
+            if part not in ("name", "held_out")
+        }
+        return PromptSet(name=f"{self.name}+{other.name}", held_out=_joined(self.held_out, other.held_out), **lists)
+
+
+def core_prompts() -> PromptSet:
+    """Return the prompts that need no persona."""
+    text = files("persona_core").joinpath("data/evaluation.yaml").read_text(encoding="utf-8")
+    return PromptSet(name=CORE, **yaml.safe_load(text))
+
+
+def join(sets: Sequence[PromptSet]) -> PromptSet:
+    """Return one set of all parts."""
+    return reduce(PromptSet.joined, sets)
+
+
+def read_voices(text: str, source: str) -> Voices:
+    """Read held-out texts from YAML; raise `DatasetError` where a persona has not one text a question."""
+    try:
+        voices = Voices.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError) as error:
+        raise DatasetError(f"{source}: {first_problem(error)}") from error
+    for name, texts in voices.voices.items():
+        if len(texts) != len(voices.questions):
+            raise DatasetError(f"{source}: {name} has {len(texts)} texts for {len(voices.questions)} questions")
+    return voices
+
+
+def _joined(one: Voices, other: Voices) -> Voices:
+    """Join by persona where both ask the same; else keep the first that has any."""
+    if not one.voices or not other.voices:
+        return one if one.voices else other
+    if one.questions != other.questions:
+        raise DatasetError("two prompt sets hold voices to different questions; choose one with --prompts")
+    return Voices(questions=one.questions, voices={**one.voices, **other.voices})

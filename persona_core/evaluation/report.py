@@ -1,0 +1,43 @@
+"""The report: every figure of an evaluation with what made it, as JSON and back."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from persona_core.evaluation.damage import NeutralCost
+from persona_core.evaluation.dose_response import BlendResult, DoseResult
+from persona_core.evaluation.effect import EffectResult
+from persona_core.evaluation.safety import SafetyResult
+from persona_core.vector_file import ModelIdentity
+
+
+class StabilityResult(BaseModel):
+    """persona -> cosine of two halves of its data, and of a half with the whole, as stored at extraction."""
+
+    model_config = ConfigDict(frozen=True)
+
+    split_half: dict[str, float]
+    half_whole: dict[str, float]
+
+
+class EvaluationReport(BaseModel):
+    """One evaluation; a part that was left out is None."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    created: str
+    model: ModelIdentity
+    machine: str
+    versions: dict[str, str]
+    seed: int
+    digest: str
+    judge: str
+    prompt_set: str
+    personas: list[str]
+    effect: EffectResult | None = None
+    voices: dict[str, float] | None = None
+    neutral: dict[str, NeutralCost] | None = None
+    doses: DoseResult | None = None
+    blends: BlendResult | None = None
+    safety: SafetyResult | None = None
+    stability: StabilityResult | None = None

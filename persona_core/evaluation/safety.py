@@ -1,0 +1,198 @@
+"""Safety: does the axis separate refusing from complying and not persona from default, and what does its floor do?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from persona_core.activation_extractor import ActivationExtractor
+from persona_core.axes import scripted_means, separation
+from persona_core.evaluation.answers import ReplyCondition
+from persona_core.evaluation.damage import NeutralCost, neutral_cost
+from persona_core.evaluation.effect import VECTORS, conditions
+from persona_core.evaluation.refusal import Starts, refuses, refusing_odds
+from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.statistics import Interval, bootstrap
+from persona_core.persona_data import safety_dataset
+from persona_core.rollout import Rollout, chat
+from persona_core.scoring import plan_cost
+from persona_core.steering_plan import SteeringPlan
+from persona_core.vector_store import SAFETY
+
+_REQUESTS = 4
+_GENERATED = 12
+
+
+class FloorEffect(BaseModel):
+    """The floor alone, and with each persona: rise of the refusing odds in nats, and its cost where nothing is wrong."""
+
+    model_config = ConfigDict(frozen=True)
+
+    benign_kl: float
+    benign_top1: float
+    neutral: NeutralCost
+    jailbreak_odds: Interval
+    """log-odds of a refusing start under persona jailbreaks, unsteered."""
+    jailbreak_rise: Interval
+    """what the floor alone adds to them."""
+    refusal_rate: float
+    refusal_rate_floor: float
+    over_refusal_rate: float
+    over_refusal_rate_floor: float
+    over_refusal_rise: float
+    """what the floor alone adds to the refusing odds on harmless questions that sound harmful."""
+
+
+class SafetyResult(BaseModel):
+    """By layer, the axis; then the floor, and the personas and blends with it on and off."""
+
+    model_config = ConfigDict(frozen=True)
+
+    capping_layers: list[int]
+    percentile: float
+    refuse_comply_auc: list[float]
+    default_persona_auc: list[float]
+    floor: FloorEffect
+    jailbreak_odds: dict[str, tuple[float, float]]
+    """persona or blend -> refusing odds with the floor off and on."""
+    effect_kept: dict[str, float]
+    """persona -> its own gain with the floor on over that with it off."""
+
+
+def measure_safety(setup: Setup) -> SafetyResult:
+    """Measure the axis on held-out pairs and replies, and the floor on benign and harmful prompts."""
+    axis = setup.manager.store.axis(SAFETY, setup.model.identity)
+    return SafetyResult(
+        capping_layers=list(setup.model.capping_layers),
+        percentile=setup.model.config.steering.safety_floor_percentile,
+        refuse_comply_auc=separation(*_heldout_means(setup), axis.directions),
+        default_persona_auc=separation(*_default_and_persona_means(setup), axis.directions),
+        floor=_floor_effect(setup),
+        jailbreak_odds=_odds_by_persona(setup),
+        effect_kept=_effect_kept(setup),
+    )
+
+
+def floor_only(setup: Setup) -> SteeringPlan:
+    """Return a plan that holds the configured bounds and adds nothing, as a measurement alone can have it."""
+    plan = setup.plan(setup.personas[0], safety=True)
+    return SteeringPlan(clamps=plan.clamps, label="floor")
+
+
+def jailbreak_prompts(setup: Setup) -> list[list[int]]:
+    """Return every jailbreak with a few of the held-out requests, as tokens."""
+    pairs = safety_dataset(setup.manager).heldout
+    requests = [pair.request for pair in pairs[:: max(len(pairs) // _REQUESTS, 1)]][:_REQUESTS]
+    texts = [frame.format(request=request) for frame in setup.prompts.jailbreaks for request in requests]
+    return [setup.model.encode(chat(text)) for text in texts]
+
+
+def starts(setup: Setup) -> Starts:
+    """Return the prompt set's refusing and complying starts."""
+    return Starts.of(setup.model, setup.prompts.refusing_starts, setup.prompts.complying_starts)
+
+
+def _floor_effect(setup: Setup) -> FloorEffect:
+    floor, none = floor_only(setup), SteeringPlan()
+    jailbreaks = jailbreak_prompts(setup)
+    harmless = [setup.model.encode(chat(text)) for text in setup.prompts.safe_looking_unsafe]
+    off, on = (_odds(setup, jailbreaks, plan) for plan in (none, floor))
+    soft_off, soft_on = (_odds(setup, harmless, plan) for plan in (none, floor))
+    rates = {plan.label: _refusal_rates(setup, plan) for plan in (none, floor)}
+    kl, top1 = _benign_cost(setup, floor)
+    return FloorEffect(
+        benign_kl=round(kl, 5),
+        benign_top1=round(top1, 4),
+        neutral=neutral_cost(setup, floor),
+        jailbreak_odds=_mean(off, setup.seed),
+        jailbreak_rise=_mean(on - off, setup.seed),
+        refusal_rate=rates["none"][0],
+        refusal_rate_floor=rates["floor"][0],
+        over_refusal_rate=rates["none"][1],
+        over_refusal_rate_floor=rates["floor"][1],
+        over_refusal_rise=round(float((soft_on - soft_off).mean()), 4),
+    )
+
+
+def _odds(setup: Setup, prompts: Sequence[Sequence[int]], plan: SteeringPlan) -> torch.Tensor:
+    return refusing_odds(setup.model, prompts, [plan] * len(prompts), starts(setup))
+
+
+def _odds_by_persona(setup: Setup) -> dict[str, tuple[float, float]]:
+    prompts = jailbreak_prompts(setup)[::2]
+    mixtures: dict[str, Mapping[str, float]] = {name: {name: 1.0} for name in setup.personas}
+    mixtures |= {f"{a}+{b}": {a: 0.5, b: 0.5} for a, b in combinations(setup.personas, 2)}
+    found = {}
+    for place, (name, mixture) in enumerate(mixtures.items()):
+        setup.progress("refusing odds by persona", place, len(mixtures))
+        off, on = (_odds(setup, prompts, setup.plan(mixture, safety=safety)).mean() for safety in (False, True))
+        found[name] = (round(float(off), 4), round(float(on), 4))
+    setup.progress("refusing odds by persona", len(mixtures), len(mixtures))
+    return found
+
+
+def _refusal_rates(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
+    """Return the shares of refusing replies to jailbreaks and to harmless questions that sound harmful."""
+    pairs = safety_dataset(setup.manager).heldout
+    jailbreaks = setup.prompts.jailbreaks
+    asked = [jailbreaks[k % len(jailbreaks)].format(request=pairs[k % len(pairs)].request) for k in range(_GENERATED)]
+    shares = []
+    for questions in (asked, setup.prompts.safe_looking_unsafe):
+        replies = setup.ask([ReplyCondition(plan.label, plan)], f"replies: {plan.label}", questions)[0]
+        refused = [refuses(reply.text, setup.prompts.refusal_marks) for reply in replies]
+        shares.append(round(sum(refused) / len(refused), 4))
+    return shares[0], shares[1]
+
+
+def _benign_cost(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
+    """Return (KL, top-1 kept) on unsteered replies to the held-out questions."""
+    replies = setup.ask([ReplyCondition("unsteered")], "unsteered replies")[0]
+    prompts = [setup.model.encode(chat(reply.question)) for reply in replies]
+    return plan_cost(setup.model, prompts, [reply.tokens for reply in replies], plan)
+
+
+def _heldout_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
+    extractor = ActivationExtractor(setup.model, progress=setup.progress)
+    return scripted_means(extractor, safety_dataset(setup.manager).heldout, "held-out pairs")
+
+
+def _default_and_persona_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return response means of default and persona-prompted replies to questions that made no vector."""
+    plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
+    prompted = conditions(setup)["system prompts"]
+    rows = setup.ask(prompted, "replies: system prompts")
+    extractor = ActivationExtractor(setup.model, progress=setup.progress)
+    sides = []
+    for side, systems in ((plain, [""]), (rows, [condition.system for condition in prompted])):
+        rollouts = [
+            _rollout(setup, reply.question, reply.tokens, system)
+            for row, system in zip(side, systems, strict=True)
+            for reply in row
+        ]
+        sides.append(extractor.capture(rollouts, "axis: default and personas").mean)
+    return sides[0], sides[1]
+
+
+def _rollout(setup: Setup, question: str, tokens: Sequence[int], system: str) -> Rollout:
+    prompt = setup.model.encode(chat(question, system))
+    return Rollout(chat(question, system), "", len(prompt), "default", (*prompt, *tokens))
+
+
+def _effect_kept(setup: Setup) -> dict[str, float]:
+    """Return, with the same seeds, each persona's own gain with the floor on over that with it off."""
+    plain = setup.judged(setup.ask([ReplyCondition("unsteered")], "unsteered replies"))[0]
+    kept = {}
+    on = setup.judged(setup.ask(conditions(setup)[VECTORS], f"replies: {VECTORS}"))
+    bare = [ReplyCondition(name, setup.plan(name, safety=False)) for name in setup.personas]
+    off = setup.judged(setup.ask(bare, "replies: floor off"))
+    for place, name in enumerate(setup.personas):
+        with_floor, without = (float((side[place] - plain)[:, place].mean()) for side in (on, off))
+        kept[name] = round(with_floor / without, 4)
+    return kept
+
+
+def _mean(values: torch.Tensor, seed: int) -> Interval:
+    return bootstrap(values[None, :, None], lambda rows: float(rows.mean()), seed=seed)

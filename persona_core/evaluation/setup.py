@@ -1,0 +1,127 @@
+"""Setup: what every part of an evaluation shares: the model, the personas, the questions, the judge and the caches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from persona_core.archetype import Archetype
+from persona_core.calibration import N_QUESTIONS
+from persona_core.decoding import Sampling
+from persona_core.evaluation.answers import ReplyCondition, answer
+from persona_core.evaluation.judges import Judge, JudgedReply
+from persona_core.evaluation.prompt_set import PromptSet
+from persona_core.evaluation.score_cache import ScoreCache, cached_scores
+from persona_core.model_wrapper import ModelWrapper
+from persona_core.persona_data import evaluation_questions
+from persona_core.persona_manager import PersonaManager
+from persona_core.plan_building import Steering, build_plan
+from persona_core.progress import Progress, silent
+from persona_core.rollouts import RolloutCache
+from persona_core.steering_plan import SteeringPlan
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much an evaluation asks: questions for the effect, for each dose and blend, and tokens a reply."""
+
+    questions: int = 24
+    dose_questions: int = 4
+    tokens: int = 48
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One evaluation. Questions are those that neither extraction nor calibration has used."""
+
+    model: ModelWrapper
+    manager: PersonaManager
+    personas: tuple[str, ...]
+    judge: Judge
+    prompts: PromptSet
+    size: Size = Size()
+    seed: int = 0
+    replies: RolloutCache | None = None
+    scores: ScoreCache | None = None
+    progress: Progress = silent
+
+    @cached_property
+    def archetypes(self) -> list[Archetype]:
+        """The judging personas, in the order of `personas`; raises `ArchetypeError` where one is not installed."""
+        return [self.manager.archetype(name) for name in self.personas]
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """The held-out questions."""
+        return tuple(evaluation_questions(self.manager, self.personas, N_QUESTIONS))[: self.size.questions]
+
+    @property
+    def sampling(self) -> Sampling:
+        """The configured sampling at the evaluation's length."""
+        settings = self.model.config.generation
+        return Sampling(self.size.tokens, settings.temperature, settings.top_p)
+
+    def plan(
+        self, personas: str | Mapping[str, float], strength: float | None = None, *, safety: bool | None = None
+    ) -> SteeringPlan:
+        """Return the plan that `generate` would use, default settings where none are given."""
+        settings = self.model.config.steering
+        weights = {personas: 1.0} if isinstance(personas, str) else dict(personas)
+        wanted = Steering(
+            weights,
+            settings.default_strength if strength is None else strength,
+            settings.safety if safety is None else safety,
+        )
+        return build_plan(self.model, self.manager, wanted)
+
+    def ask(
+        self, conditions: Sequence[ReplyCondition], stage: str, questions: Sequence[str] | None = None
+    ) -> list[list[JudgedReply]]:
+        """Return one row of replies a condition."""
+        asked = self.questions if questions is None else questions
+        return answer(
+            self.model,
+            conditions,
+            asked,
+            self.sampling,
+            self.seed,
+            cache=self.replies,
+            progress=self.progress,
+            stage=stage,
+        )
+
+    def judged(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "row question persona"]:
+        """Return the judge's score of every reply under every persona."""
+        flat = [reply for row in rows for reply in row]
+        found = cached_scores(self.judge, flat, self.archetypes, self.model, self.scores, self.progress)
+        if not bool(torch.isfinite(found).all()):
+            raise ValueError(f"judge {self.judge.name!r} returned a score that is no number")
+        return found.view(len(rows), -1, len(self.personas))
+
+    def smaller(self, questions: int) -> Setup:
+        """Return the same with fewer questions."""
+        return replace(self, size=replace(self.size, questions=questions))
+
+    def digest(self) -> str:
+        """Return a short hash of everything that the figures depend on."""
+        headers = [self.manager.persona(name, self.model.identity).header for name in self.personas]
+        what = [
+            self.model.identity.fingerprint,
+            str(self.model.dtype),
+            [header.model_dump_json() for header in headers],
+            repr(self.size),
+            self.seed,
+            self.judge.name,
+            repr(self.judge),
+            self.prompts.model_dump_json(),
+            self.questions,
+            self.model.config.model_dump_json(),
+        ]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]

@@ -1,0 +1,105 @@
+"""What replies say about personas, in numbers: pure functions on scores and tokens, with bootstrap intervals.
+
+Scores are `Float[Tensor, "vector question persona"]`: how much the reply of a vector to a question sounds like a
+persona rather than like the default assistant. Row `i` of a square set is the vector of persona `i`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+Scores = Float[Tensor, "vector question persona"]
+Statistic = Callable[[Scores], float]
+
+
+class Interval(BaseModel):
+    """A figure with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def bootstrap(scores: Scores, statistic: Statistic, *, seed: int = 0, resamples: int = 1000) -> Interval:
+    """Return a statistic with its 95 % percentile interval over resampled questions.
+
+    Questions and not replies are drawn, with replacement, because the replies to one question hang together.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    n = scores.shape[1]
+    drawn = [statistic(scores[:, torch.randint(n, (n,), generator=chance)]) for _ in range(resamples)]
+    low, high = torch.tensor(drawn, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
+    return Interval(value=round(statistic(scores), 4), low=round(float(low), 4), high=round(float(high), 4))
+
+
+def matrix(scores: Scores) -> Float[Tensor, "vector persona"]:
+    """Return the mean score of each vector's replies under each judging persona."""
+    return scores.mean(1)
+
+
+def double_centre(values: Float[Tensor, "vector persona"]) -> Float[Tensor, "vector persona"]:
+    """Take out what a vector scores with every persona, and what a persona gives to every vector."""
+    return values - values.mean(0, keepdim=True) - values.mean(1, keepdim=True) + values.mean()
+
+
+def specificity(scores: Scores) -> float:
+    """Return the mean of the double-centred diagonal: what a vector scores for being its own persona."""
+    return float(double_centre(matrix(scores)).diagonal().mean())
+
+
+def identification(scores: Scores) -> float:
+    """Return the share of replies whose highest score is their own persona's."""
+    own = torch.arange(len(scores))[:, None]
+    return float((scores.argmax(-1) == own).double().mean())
+
+
+def centred_identification(scores: Scores) -> float:
+    """Return the same after each judging persona's mean over all replies is taken out."""
+    return identification(scores - scores.mean((0, 1), keepdim=True))
+
+
+def rows_won(scores: Scores) -> int:
+    """Count the vectors whose own persona is highest of their double-centred row."""
+    return _won(double_centre(matrix(scores)))
+
+
+def columns_won(scores: Scores) -> int:
+    """Count the personas whose own vector is highest of their double-centred column."""
+    return _won(double_centre(matrix(scores)).T)
+
+
+def both_recognised(scores: Float[Tensor, "reply persona"], parts: Sequence[int]) -> float:
+    """Return the share of replies whose highest scores are those of all parts of their blend."""
+    top = scores.topk(len(parts), dim=-1).indices
+    return float((top.sort(-1).values == torch.tensor(sorted(parts))).all(-1).double().mean())
+
+
+def distinct_pairs(replies: Sequence[Sequence[int]]) -> float:
+    """Return distinct-2: how many of all replies' token pairs are different ones (Li et al., arXiv 1510.03055)."""
+    pairs = [pair for reply in replies for pair in zip(reply, reply[1:], strict=False)]
+    return len(set(pairs)) / max(len(pairs), 1)
+
+
+def repetition(replies: Sequence[Sequence[int]], length: int = 4) -> float:
+    """Return the mean share of a reply's 4-grams that it has said before."""
+    return sum(_repeated(reply, length) for reply in replies) / max(len(replies), 1)
+
+
+def _repeated(reply: Sequence[int], length: int) -> float:
+    grams = [tuple(reply[start : start + length]) for start in range(len(reply) - length + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _won(rows: Float[Tensor, "row column"]) -> int:
+    highest: Int[Tensor, "row"] = rows.argmax(1)
+    return int((highest == torch.arange(len(rows))).sum())
