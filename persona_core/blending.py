@@ -53,6 +53,32 @@ class WeightedSum:
         return total
 
 
+@dataclass(frozen=True)
+class BalancedSum:
+    """The weighted sum of unit directions, at each layer as long as the parts' weighted displacements together.
+
+    A persona with a small dose counts as much as one with a large dose, and parts that point different ways do not
+    shorten each other. Where they nearly cancel, what is left is lengthened at most `most` times.
+    """
+
+    most: float = 2.0
+    name: str = "balanced-sum"
+
+    def blend(self, parts: Sequence[WeightedVector]) -> Float[Tensor, "layer hidden"]:
+        """Return the balanced sum; one persona alone is its own displacement times its weight."""
+        from persona_core.vector_math import unit
+
+        ordered = sorted(parts, key=lambda part: part.vector.name)
+        moved = [part.vector.displacement() for part in ordered]
+        total, length = unit(moved[0]) * ordered[0].weight, moved[0].norm(dim=-1, keepdim=True) * ordered[0].weight
+        for part, displacement in zip(ordered[1:], moved[1:], strict=True):
+            total = total + unit(displacement) * part.weight
+            length = length + displacement.norm(dim=-1, keepdim=True) * part.weight
+        shortest = sum(part.weight for part in ordered) / self.most
+        blended: Tensor = total * length / total.norm(dim=-1, keepdim=True).clamp_min(max(shortest, 1e-30))
+        return blended
+
+
 def parse_blend(text: str) -> dict[str, float]:
     """Read `sage:0.5,trickster:0.3`; raise `SteeringError` that shows the part that is wrong."""
     weights: dict[str, float] = {}

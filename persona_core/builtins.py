@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from persona_core.blending import BlendingStrategy, WeightedSum
+from persona_core.blending import BalancedSum, BlendingStrategy, WeightedSum
 from persona_core.capping import CappingPolicy, PercentileFloor
 from persona_core.dataset_generator import DatasetGenerator, Templates
 from persona_core.hookspecs import hookimpl
@@ -17,8 +17,8 @@ def register_dataset_generators() -> Iterable[DatasetGenerator]:
 
 @hookimpl
 def register_blending_strategies() -> Iterable[BlendingStrategy]:
-    """Return the weighted sum."""
-    return [WeightedSum()]
+    """Return the weighted sum and the balanced sum."""
+    return [WeightedSum(), BalancedSum()]
 
 
 @hookimpl

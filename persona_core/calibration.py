@@ -1,34 +1,36 @@
-"""Calibration: the dose that strength 1.0 stands for, found by what it costs in fluency."""
+"""Calibration: the dose that strength 1.0 stands for, and the layers it is best given at, by what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 
 from persona_core.dataset import PersonaDataset
 from persona_core.decoding import Row, Sampling, decode
+from persona_core.layer_bands import best_band
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_data import calibration_questions
 from persona_core.persona_manager import PersonaManager
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
 from persona_core.rollout import chat
-from persona_core.scoring import reply_log_probs
+from persona_core.scoring import plan_cost, reply_log_probs
 from persona_core.steering_plan import AddDirection, SteeringPlan
 from persona_core.vector_file import Calibration
 
-DOSES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+DOSES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)
 N_QUESTIONS = 8
 _TOKENS = 32
 _SEED = 7919
+_PROMPTS = 2
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """One question at one dose, with its reply."""
+class Trial:
+    """One question, asked at one dose or of the persona's own system prompt, with its reply."""
 
     question: str
     dose: float
@@ -43,65 +45,36 @@ def calibrate(
     *,
     progress: Progress = silent,
 ) -> PersonaVector:
-    """Return the vector with the strongest dose whose replies cost no more than the damage budget.
+    """Return the vector with its layers and the strongest dose that costs no more than the damage budget.
 
-    Damage is the rise of the reply's negative log-likelihood under the unsteered model, in nats per token; gain the
-    rise of `log p(reply | persona prompt) - log p(reply | default prompt)`. Both over questions that extraction does
-    not use where the bank has such, every dose in one batch, the same seeds at every dose.
+    Damage is the larger of two figures, in nats per token: the rise of the steered replies' negative log-likelihood
+    under the unsteered model, and the KL from the unsteered to the steered prediction of unsteered replies (a reply
+    that repeats itself is likely, so the first alone would not see it). Gain is the rise of
+    `log p(reply | persona prompt) - log p(reply | default prompt)`. All over questions that extraction does not use
+    where the bank has such, the same seeds at every dose.
     """
-    trials = _answer(model, vector, calibration_questions(manager, dataset, N_QUESTIONS), progress)
-    plain = _log_probs(model, trials, "")
-    persona = sum(_log_probs(model, trials, prompt) for prompt in dataset.persona_prompts[:2])
-    contrast = persona / len(dataset.persona_prompts[:2]) - plain
-    curve = _curve(trials, plain, contrast)
-    calibration = _choose(curve, manager.config.extraction.damage_budget)
-    warnings = vector.header.warnings
+    questions = calibration_questions(manager, dataset, N_QUESTIONS)
+    plain = _plain_trials(model, questions)
+    own = [trial for prompt in dataset.persona_prompts[:_PROMPTS] for trial in _plain_trials(model, questions, prompt)]
+    _answer(model, [*plain, *own], progress, f"{vector.name}: unsteered replies")
+    vector = best_band(model, vector, _replies(model, own), _replies(model, plain), progress=progress)
+    steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
+    _answer(model, steered, progress, f"{vector.name}: calibration")
+    curve = _curve(model, vector, dataset, plain, steered)
+    calibration = choose(curve, manager.config.extraction.damage_budget)
+    warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
     if calibration.gain <= 0:
         warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
     return vector.with_header(calibration=calibration, warnings=warnings)
 
 
-def _answer(model: ModelWrapper, vector: PersonaVector, questions: Sequence[str], progress: Progress) -> list[_Trial]:
-    trials = [
-        _Trial(question, dose, Row(model.encode(chat(question)), _plan(vector, dose), _SEED + place))
-        for dose in (0.0, *DOSES)
-        for place, question in enumerate(questions)
-    ]
-    sampling = Sampling(_TOKENS, model.config.generation.temperature, model.config.generation.top_p)
-    for done, _ in enumerate(decode(model, [trial.row for trial in trials], sampling)):
-        progress(f"{vector.name}: calibration", done + 1, _TOKENS)
-    return trials
-
-
-def _plan(vector: PersonaVector, dose: float) -> SteeringPlan:
-    if dose == 0:
-        return SteeringPlan()
+def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
+    """Return a plan that adds a persona at one dose, without a floor."""
     moved = vector.displacement(dose)
     return SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
 
 
-def _log_probs(model: ModelWrapper, trials: Sequence[_Trial], system: str) -> torch.Tensor:
-    prompts = [model.encode(chat(trial.question, system)) for trial in trials]
-    return reply_log_probs(model, prompts, [trial.row.tokens for trial in trials])
-
-
-def _curve(
-    trials: Sequence[_Trial], plain: torch.Tensor, contrast: torch.Tensor
-) -> tuple[tuple[float, float, float], ...]:
-    """Return (dose, damage, gain) per dose; damage never falls as the dose rises (running maximum)."""
-    points = []
-    for dose in (0.0, *DOSES):
-        here = torch.tensor([trial.dose == dose for trial in trials])
-        points.append((dose, -float(plain[here].mean()), float(contrast[here].mean())))
-    _, cost, start = points[0]
-    curve, worst = [], 0.0
-    for dose, loss, effect in points:
-        worst = max(worst, loss - cost)
-        curve.append((dose, round(worst, 4), round(effect - start, 4)))
-    return tuple(curve)
-
-
-def _choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
+def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
     """Return the highest dose within the budget, linear between the two points around it."""
     for low, high in pairwise(curve):
         if high[1] > budget:
@@ -110,3 +83,57 @@ def _choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calib
             return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
     dose, damage, gain = curve[-1]
     return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
+
+
+def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:
+    return [
+        Trial(question, 0.0, Row(model.encode(chat(question, system)), SteeringPlan(), _SEED + place))
+        for place, question in enumerate(questions)
+    ]
+
+
+def _steered_trials(model: ModelWrapper, vector: PersonaVector, dose: float, questions: Sequence[str]) -> list[Trial]:
+    plan = dose_plan(vector, dose)
+    plain = _plain_trials(model, questions)
+    return [replace(trial, dose=dose, row=replace(trial.row, plan=plan)) for trial in plain]
+
+
+def _answer(model: ModelWrapper, trials: Sequence[Trial], progress: Progress, stage: str) -> None:
+    sampling = Sampling(_TOKENS, model.config.generation.temperature, model.config.generation.top_p)
+    for done, _ in enumerate(decode(model, [trial.row for trial in trials], sampling)):
+        progress(stage, done + 1, _TOKENS)
+    progress(stage, _TOKENS, _TOKENS)
+
+
+def _replies(model: ModelWrapper, trials: Sequence[Trial]) -> list[tuple[list[int], list[int]]]:
+    """Return (bare prompt, reply) of each trial."""
+    return [(model.encode(chat(trial.question)), trial.row.tokens) for trial in trials]
+
+
+def _log_probs(model: ModelWrapper, trials: Sequence[Trial], system: str = "") -> torch.Tensor:
+    prompts = [model.encode(chat(trial.question, system)) for trial in trials]
+    return reply_log_probs(model, prompts, [trial.row.tokens for trial in trials])
+
+
+def _curve(
+    model: ModelWrapper,
+    vector: PersonaVector,
+    dataset: PersonaDataset,
+    plain: Sequence[Trial],
+    steered: Sequence[Trial],
+) -> tuple[tuple[float, float, float], ...]:
+    """Return (dose, damage, gain) per dose; damage never falls as the dose rises (running maximum)."""
+    trials = [*plain, *steered]
+    bare = _log_probs(model, trials)
+    prompts = dataset.persona_prompts[:_PROMPTS]
+    contrast = torch.stack([_log_probs(model, trials, prompt) for prompt in prompts]).mean(0) - bare
+    doses = torch.tensor([trial.dose for trial in trials])
+    start_loss, start_gain = (float(values[doses == 0].mean()) for values in (-bare, contrast))
+    curve, worst = [(0.0, 0.0, 0.0)], 0.0
+    asked, replies = zip(*_replies(model, plain), strict=True)
+    for dose in DOSES:
+        here = doses == torch.tensor(dose)
+        kl, _ = plan_cost(model, asked, replies, dose_plan(vector, dose))
+        worst = max(worst, -float(bare[here].mean()) - start_loss, kl)
+        curve.append((dose, round(worst, 4), round(float(contrast[here].mean()) - start_gain, 4)))
+    return tuple(curve)

@@ -64,8 +64,12 @@ class ExtractionSettings(_Section):
     questions: int = Field(20, ge=2, le=1000, description="how many of its questions to ask each of them")
     seed: int = Field(0, ge=0, description="of the sampling")
     batch_size: int = Field(32, ge=1, le=1024, description="replies sampled at a time")
+    layer_bands: tuple[LayerSpec, ...] = Field(
+        ("25%-50%", "35%-60%"),
+        description="other layers that calibration tries; it keeps those that are clearly better",
+    )
     shared_fraction: float = Field(
-        0.25, ge=0, le=1, description="how much of what all personas share stays in each vector"
+        0.0, ge=0, le=1, description="how much of what all personas share stays in each vector"
     )
     damage_budget: float = Field(0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency")
     reference_archetypes: tuple[Name, ...] = Field(
@@ -85,7 +89,10 @@ class SteeringSettings(_Section):
     )
     capping_layers: LayerSpec = Field("65%-90%", description="layers at which the floor is held")
     capping_policy: Name = Field("percentile-floor", description="see `persona-steer plugins`")
-    blending: Name = Field("weighted-sum", description="see `persona-steer plugins`")
+    floor_budget: float = Field(
+        0.02, gt=0, le=5, description="nats of KL a token that the floor may cost on benign replies"
+    )
+    blending: Name = Field("balanced-sum", description="see `persona-steer plugins`")
 
 
 class GenerationSettings(_Section):

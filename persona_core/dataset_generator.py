@@ -83,8 +83,10 @@ class Templates:
     def safety(self) -> SafetyDataset:
         """Pair each harmful request with a refusal and a compliance; every fourth request is held out."""
         text = files("persona_core").joinpath("data/safety.yaml").read_text(encoding="utf-8")
-        pairs = _safety_pairs(yaml.safe_load(text))
+        parts = yaml.safe_load(text)
+        pairs = _safety_pairs(parts)
         return SafetyDataset(
+            frames=tuple(parts["frames"]),
             train=tuple(pair for place, pair in enumerate(pairs) if place % _HELDOUT_SHARE),
             heldout=tuple(pair for place, pair in enumerate(pairs) if not place % _HELDOUT_SHARE),
         )

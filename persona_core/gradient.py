@@ -87,8 +87,8 @@ def _batch_gradient(
     kept = mask & (mask.long().cumsum(1) > 1)
     leaves = torch.zeros(model.n_layers, model.identity.hidden_size, device=model.device, requires_grad=True)
     moved = {layer: Displacement(leaves[layer], kept) for layer in range(model.n_layers)}
+    logits = model.forward(ids, mask=mask, armed=moved, keep_logits=keep, differentiable=True)
     with torch.enable_grad():
-        logits = model.forward(ids, mask=mask, armed=moved, keep_logits=keep, differentiable=True)
         objective(torch.log_softmax(logits.float(), -1), places).backward()  # type: ignore[no-untyped-call]
     assert leaves.grad is not None
     return leaves.grad.cpu()

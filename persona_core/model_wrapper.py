@@ -23,7 +23,7 @@ from persona_core.model_loading import LoadedModel, identify, load_model
 from persona_core.model_source import Report
 from persona_core.plugins import PluginManager, load_plugins
 from persona_core.rollout import Message
-from persona_core.steer_module import ArmedLayer, Steer
+from persona_core.steer_module import Armed, Steer
 from persona_core.vector_file import ModelIdentity
 
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
@@ -52,7 +52,7 @@ class ModelWrapper:
         self.tokenizer = loaded.tokenizer
         self.identity: ModelIdentity = identify(loaded)
         self.lock = threading.RLock()
-        self._model = loaded.model
+        self._model = loaded.model.requires_grad_(False)
         path, layers = _decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
@@ -125,18 +125,21 @@ class ModelWrapper:
         *,
         mask: Bool[Tensor, "batch past_and_token"] | None = None,
         cache: Any = None,
-        armed: Mapping[int, ArmedLayer] | None = None,
+        armed: Mapping[int, Armed] | None = None,
         keep_logits: int = 1,
+        differentiable: bool = False,
     ) -> Float[Tensor, "batch kept vocab"]:
         """Run one forward and return the last `keep_logits` positions' logits, steered where `armed` says so.
 
-        `mask` is False at padding, which is on the left. With a cache, `token_ids` are the new tokens only.
+        `mask` is False at padding, which is on the left. With a cache, `token_ids` are the new tokens only. A
+        `differentiable` forward keeps what a gradient with regard to what `armed` adds needs.
         """
         options: dict[str, Any] = {} if cache is None else {"past_key_values": cache, "use_cache": True}
         if mask is not None:
             places = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -token_ids.shape[1] :]
             options |= {"attention_mask": mask.long(), "position_ids": places}
-        with self.lock, torch.inference_mode(), _armed(self._steers, armed or {}):
+        gradients = torch.enable_grad() if differentiable else torch.inference_mode()
+        with self.lock, gradients, _armed(self._steers, armed or {}):
             output = self.nnsight.trace(trace=False, input_ids=token_ids, logits_to_keep=keep_logits, **options)
         return output.logits  # type: ignore[no-any-return]
 
@@ -184,7 +187,7 @@ class ModelWrapper:
 
 
 @contextmanager
-def _armed(steers: Sequence[Steer], armed: Mapping[int, ArmedLayer]) -> Iterator[None]:
+def _armed(steers: Sequence[Steer], armed: Mapping[int, Armed]) -> Iterator[None]:
     """Arm the steer modules for one forward, and leave them idle whatever happens in it."""
     try:
         for layer, what in armed.items():

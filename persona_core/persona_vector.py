@@ -21,13 +21,15 @@ class PersonaVector:
     """The direction a persona moves the residual stream along.
 
     Row `i` of `directions` is the stream after block `i`, 0-based, float32, from default toward persona.
-    `raw` is the plain mean difference that it was made from; `residual_norm` the stream's median length there.
+    `raw` is the plain mean difference and `gradient` the plain gradient that it was made from (None where it was made
+    from a mean difference alone); `residual_norm` the stream's median length there.
     """
 
     header: VectorHeader
     directions: Float[Tensor, "layer hidden"]
     raw: Float[Tensor, "layer hidden"]
     residual_norm: Float[Tensor, "layer"]
+    gradient: Float[Tensor, "layer hidden"] | None = None
 
     @property
     def name(self) -> str:
@@ -55,13 +57,14 @@ class PersonaVector:
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         tensors = {"directions": self.directions, "raw": self.raw, "residual_norm": self.residual_norm}
-        vector_file.write(path, self.header, tensors)
+        vector_file.write(path, self.header, tensors | _present(gradient=self.gradient))
 
     @classmethod
     def load(cls, path: Path) -> PersonaVector:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "persona", ("directions", "raw", "residual_norm"))
-        return cls(header, tensors["directions"], tensors["raw"], tensors["residual_norm"])
+        parts = (tensors["directions"], tensors["raw"], tensors["residual_norm"])
+        return cls(header, *parts, tensors.get("gradient"))
 
     def _dose(self, dose: float | None) -> float:
         if dose is not None:
@@ -77,19 +80,24 @@ class Axis:
     """Unit directions per layer, from bad to good (unsafe to safe; role to assistant), with calibrated quantiles.
 
     `quantiles[k, i]` is the percentile `header.quantile_levels[k]` of the token projections of the default
-    assistant's benign replies after block `i`. `shared` (assistant axis only) is the reference personas' mean
-    raw vector.
+    assistant's benign replies after block `i`. `shared` and `shared_gradient` (assistant axis only) are the means of
+    the reference personas' raw vectors and gradients.
     """
 
     header: VectorHeader
     directions: Float[Tensor, "layer hidden"]
     quantiles: Float[Tensor, "level layer"]
     shared: Float[Tensor, "layer hidden"] | None = None
+    shared_gradient: Float[Tensor, "layer hidden"] | None = None
 
     @property
     def name(self) -> str:
         """`safety` or `assistant`."""
         return self.header.name
+
+    def with_header(self, **changes: object) -> Axis:
+        """Return a copy with header fields changed."""
+        return replace(self, header=self.header.model_copy(update=changes))
 
     def percentile(self, level: float) -> Float[Tensor, "layer"]:
         """Return the level's percentile at every layer, linear between the stored ones."""
@@ -104,13 +112,15 @@ class Axis:
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         tensors = {"directions": self.directions, "quantiles": self.quantiles}
-        vector_file.write(path, self.header, tensors if self.shared is None else tensors | {"shared": self.shared})
+        extra = _present(shared=self.shared, shared_gradient=self.shared_gradient)
+        vector_file.write(path, self.header, tensors | extra)
 
     @classmethod
     def load(cls, path: Path) -> Axis:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "axis", ("directions", "quantiles"))
-        return cls(header, tensors["directions"], tensors["quantiles"], tensors.get("shared"))
+        extra = (tensors.get("shared"), tensors.get("shared_gradient"))
+        return cls(header, tensors["directions"], tensors["quantiles"], *extra)
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,10 @@ class Baseline:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "baseline", ("mean", "residual_norm"))
         return cls(header, tensors["mean"], tensors["residual_norm"])
+
+
+def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def _read(path: Path, kind: str, wanted: Sequence[str]) -> tuple[VectorHeader, dict[str, Tensor]]:

@@ -10,7 +10,6 @@ import torch
 from persona_core.blending import BlendingStrategy, WeightedVector
 from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
 from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
-from persona_core.layers import format_layers
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
 from persona_core.persona_vector import Axis
@@ -72,18 +71,13 @@ def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted:
 
 def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: bool) -> None:
     for part in parts:
-        made_for = part.vector.header.target_layers
-        if made_for != model.target_layers:
+        last = part.vector.header.target_layers[-1]
+        if safety and last > model.capping_layers[-1]:
             raise SteeringError(
-                f"{part.vector.name} is calibrated for layers {format_layers(made_for)}, and the config steers "
-                f"{format_layers(model.target_layers)}: run `persona-steer extract {part.vector.name}`, or "
-                f"`persona-steer config set extraction.target_layers {format_layers(made_for)}`"
+                f"{part.vector.name} steers layer {last}, after the last capping layer {model.capping_layers[-1]}, "
+                "where no floor can hold it; change steering.capping_layers, or extract it anew with other "
+                "extraction.target_layers"
             )
-    if safety and model.target_layers[-1] > model.capping_layers[-1]:
-        raise SteeringError(
-            f"layer {model.target_layers[-1]} is steered after the last capping layer {model.capping_layers[-1]}, "
-            "where no floor can hold it; change extraction.target_layers or steering.capping_layers"
-        )
 
 
 def _clamps(

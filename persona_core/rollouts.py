@@ -13,7 +13,7 @@ from persona_core.decoding import Row, Sampling, decode
 from persona_core.model_wrapper import ModelWrapper, batches
 from persona_core.progress import Progress, silent
 from persona_core.rollout import Condition, Message, Rollout
-from persona_core.steering_plan import SteeringPlan
+from persona_core.steering_plan import UNSTEERED, SteeringPlan
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RolloutRequest:
 
     messages: tuple[Message, ...]
     condition: Condition
-    plan: SteeringPlan = SteeringPlan()
+    plan: SteeringPlan = UNSTEERED
     seed: int | None = None
     """Where none is given, one made from the seed of all and the request's place."""
 

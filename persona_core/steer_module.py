@@ -100,12 +100,16 @@ class ArmedLayer:
         self.tally.lowest_after = torch.minimum(self.tally.lowest_after, distance.amin(1))
 
 
+Armed = Callable[[Tensor], Tensor]
+"""What a decoder layer's stream passes through: an `ArmedLayer`, or anything that returns a stream of its shape."""
+
+
 class Steer(nn.Module):
     """A child of each decoder layer. It has no parameters and no buffers, so state dicts stay as they were."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.armed: ArmedLayer | None = None
+        self.armed: Armed | None = None
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the input itself when idle, and the steered stream when armed."""

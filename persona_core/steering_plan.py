@@ -88,3 +88,6 @@ class SteeringPlan:
             state.update(repr(key).encode())
             state.update(tensor.detach().cpu().float().numpy().tobytes())
         return state.hexdigest()[:16]
+
+
+UNSTEERED = SteeringPlan()

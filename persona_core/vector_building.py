@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -15,12 +16,13 @@ from persona_core.config import Config
 from persona_core.errors import ExtractionError
 from persona_core.layers import resolve_layers
 from persona_core.persona_vector import Baseline, PersonaVector
-from persona_core.vector_file import VectorHeader
-from persona_core.vector_math import cosine, orthogonalise, persona_direction, unit
+from persona_core.vector_file import ModelIdentity, VectorHeader
+from persona_core.vector_math import cosine, orthogonalise, persona_direction, read_and_write, unit
 from persona_core.vector_store import ASSISTANT, SAFETY, VectorStore
 
 QUANTILE_LEVELS = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 100.0)
-METHOD = "response-mean difference, centred on the reference personas, orthogonal to the safety axis"
+METHOD = "response-mean difference and reply gradient, centred on the reference personas, orthogonal to the safety axis"
+METHOD_RAW = "mean difference alone, centred on the reference personas, orthogonal to the safety axis"
 _TOO_WEAK = 0.5
 _TOO_CLOSE = 0.9
 
@@ -33,17 +35,14 @@ def build_persona(
     config: Config,
     baseline: Baseline,
     header: Mapping[str, Any] | None = None,
+    gradient: Float[Tensor, "layer hidden"] | None = None,
 ) -> PersonaVector:
-    """Return an uncalibrated persona: `raw` centred, its shared part scaled, orthogonal to the safety axis."""
+    """Return an uncalibrated persona: `raw` and `gradient` centred and put together, orthogonal to the safety axis."""
     identity = baseline.header.model
     if tuple(raw.shape) != (identity.n_layers, identity.hidden_size):
         wanted = f"{identity.n_layers} layers of {identity.hidden_size}"
         raise ExtractionError(f"the raw vector of {name!r} has the shape {tuple(raw.shape)}; {wanted} are needed")
-    direction = raw.float()
-    if store.part_path(ASSISTANT):
-        shared = store.axis(ASSISTANT, identity).shared
-        assert shared is not None
-        direction = persona_direction(direction, shared, config.extraction.shared_fraction)
+    direction = centred(raw.float(), gradient, store, config, identity)
     if store.part_path(SAFETY):
         direction = orthogonalise(direction, store.axis(SAFETY, identity).directions)
     fields = {
@@ -51,12 +50,30 @@ def build_persona(
         "name": name,
         "description": description,
         "model": identity,
-        "method": METHOD,
+        "method": METHOD_RAW if gradient is None else METHOD,
         "target_layers": resolve_layers(config.extraction.target_layers, identity.n_layers),
         **provenance(config.extraction.seed),
         **dict(header or {}),
     }
-    return PersonaVector(VectorHeader(**fields), direction, raw.float(), baseline.residual_norm)
+    return PersonaVector(VectorHeader(**fields), direction, raw.float(), baseline.residual_norm, gradient)
+
+
+def centred(
+    raw: Float[Tensor, "layer hidden"],
+    gradient: Float[Tensor, "layer hidden"] | None,
+    store: VectorStore,
+    config: Config,
+    identity: ModelIdentity,
+) -> Float[Tensor, "layer hidden"]:
+    """Return what sets a persona apart from the reference personas; `raw` itself before their axis is made."""
+    if not store.part_path(ASSISTANT):
+        return raw
+    axis = store.axis(ASSISTANT, identity)
+    assert axis.shared is not None
+    reading = persona_direction(raw, axis.shared, config.extraction.shared_fraction)
+    if gradient is None or axis.shared_gradient is None:
+        return reading
+    return read_and_write(reading, gradient - axis.shared_gradient)
 
 
 def provenance(seed: int) -> dict[str, Any]:
@@ -66,14 +83,23 @@ def provenance(seed: int) -> dict[str, Any]:
     return {"created": now.isoformat(), "versions": {tool: version(tool) for tool in tools}, "seed": seed}
 
 
-def judge(vector: PersonaVector, stability: Float[Tensor, "layer"], others: Sequence[PersonaVector]) -> PersonaVector:
+@dataclass(frozen=True)
+class Agreement:
+    """How stable a direction is: the cosine of two halves of its data, and of a half with the whole."""
+
+    halves: Float[Tensor, "layer"]
+    half_whole: Float[Tensor, "layer"]
+
+
+def judge(vector: PersonaVector, agreement: Agreement, others: Sequence[PersonaVector]) -> PersonaVector:
     """Return the vector with what was measured about it, and a warning where it is weak or like another."""
     layers = list(vector.header.target_layers)
-    steady = float(stability[layers].mean())
+    steady = float(agreement.halves[layers].mean())
     close = {other.name: mean_cosine(vector, other) for other in others if other.name != vector.name}
     share = (vector.directions[layers].norm(dim=-1) / vector.residual_norm[layers]).mean()
     measured = {
         "split_half_cosine": round(steady, 4),
+        "half_whole_cosine": round(float(agreement.half_whole[layers].mean()), 4),
         "relative_norm": round(float(share), 4),
         "cosines": {name: round(value, 4) for name, value in close.items()},
     }

@@ -64,6 +64,17 @@ class Calibration(BaseModel):
     """(dose, damage, gain), damage and gain in nats per token."""
 
 
+class FloorPoint(BaseModel):
+    """A floor at one percentile: KL and top-1 kept on benign replies, and the rise of the refusing odds in nats."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percentile: float
+    kl: float
+    top1: float
+    rise: float
+
+
 class VectorHeader(BaseModel):
     """Everything about a vector but its numbers."""
 
@@ -86,6 +97,7 @@ class VectorHeader(BaseModel):
     versions: dict[str, str] = {}
     measured: dict[str, float | list[float] | dict[str, float]] = {}
     calibration: Calibration | None = None
+    floor_curve: tuple[FloorPoint, ...] = ()
     quantile_levels: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -46,6 +46,18 @@ def persona_direction(
     return raw - shared + shared_fraction * shared
 
 
+def read_and_write(
+    reading: Float[Tensor, "*rows hidden"], writing: Float[Tensor, "*rows hidden"]
+) -> Float[Tensor, "*rows hidden"]:
+    """Return the bisector of two directions, as long as the first: where replies lie, and what brings them about.
+
+    A mean difference tells replies apart but need not cause them; a gradient causes them in the cheapest way, which
+    need not look like them. A row of zeros in either leaves the other.
+    """
+    bisector: Tensor = reading.norm(dim=-1, keepdim=True) * unit(unit(reading) + unit(writing))
+    return bisector
+
+
 def orthogonalise(
     direction: Float[Tensor, "*rows hidden"], axis: Float[Tensor, "*rows hidden"]
 ) -> Float[Tensor, "*rows hidden"]:

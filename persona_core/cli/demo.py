@@ -61,10 +61,11 @@ def extract_everything(model: ModelWrapper, manager: PersonaManager, names: Sequ
     from persona_core.axes import AxisExtraction
 
     with progress_bar() as progress:
-        axes = make_axes(AxisExtraction(model, manager, progress))
+        work = AxisExtraction(model, manager, progress)
+        axes = make_axes(work)
     for axis in axes:
-        show_axis(axis, manager.config.steering.safety_floor_percentile)
-    extract_all(model, manager, names)
+        show_axis(axis, manager)
+    extract_all(model, manager, names, work.replies)
 
 
 def replies(

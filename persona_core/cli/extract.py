@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +12,7 @@ from persona_core.errors import VectorNotFound
 from persona_core.persona_manager import PersonaManager
 
 if TYPE_CHECKING:
+    from persona_core.extraction import PersonaReplies
     from persona_core.model_wrapper import ModelWrapper
     from persona_core.persona_vector import PersonaVector
 
@@ -40,16 +41,27 @@ def command(app: App, names: tuple[str, ...], every: bool, model: str | None) ->
     extract_all(app.model(manager.config), manager, names)
 
 
-def extract_all(model: ModelWrapper, manager: PersonaManager, names: Sequence[str]) -> None:
-    """Extract personas one after the other, and say what came out."""
+def extract_all(
+    model: ModelWrapper,
+    manager: PersonaManager,
+    names: Sequence[str],
+    replies: Mapping[str, PersonaReplies] | None = None,
+) -> None:
+    """Extract personas one after the other, and say what came out; `replies` are those that are captured already."""
     from persona_core.extraction import extract_persona
 
     for name in names:
         with progress_bar() as progress:
-            vector = extract_persona(model, manager, name, progress=progress)
+            known = (replies or {}).get(name)
+            vector = extract_persona(model, manager, name, replies=known, progress=progress)
         click.echo(summary(vector))
-        for warning in vector.header.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+        warn(vector)
+
+
+def warn(vector: PersonaVector) -> None:
+    """Say what is weak about a persona."""
+    for warning in vector.header.warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def require_axes(manager: PersonaManager) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from persona_core.cli.app import App, model_option, progress_bar
+from persona_core.cli.calibrate import show_floor
+from persona_core.persona_manager import PersonaManager
 
 if TYPE_CHECKING:
     from persona_core.axes import AxisExtraction
@@ -35,24 +37,26 @@ def command(app: App, which: str | None, model: str | None) -> None:
     with progress_bar() as progress:
         axes = make_axes(AxisExtraction(wrapper, manager, progress), which)
     for axis in axes:
-        show_axis(axis, manager.config.steering.safety_floor_percentile)
+        show_axis(axis, manager)
 
 
 def make_axes(work: AxisExtraction, which: str | None = None) -> list[Axis]:
     """Make the named axis, or both; the assistant axis comes with the baseline."""
     from persona_core import axes
+    from persona_core.safety_axis import extract_safety_axis
 
     made = []
     if which in (None, "assistant"):
         axes.extract_baseline(work)
         made.append(axes.extract_assistant_axis(work))
     if which in (None, "safety"):
-        made.append(axes.extract_safety_axis(work))
+        made.append(extract_safety_axis(work))
     return made
 
 
-def show_axis(axis: Axis, percentile: float) -> None:
-    """Print what was measured of an axis, a line a layer."""
+def show_axis(axis: Axis, manager: PersonaManager) -> None:
+    """Print what was measured of an axis, a line a layer, and the calibrated floor of the safety axis."""
+    percentile = manager.config.steering.safety_floor_percentile
     measured = axis.header.measured
     click.echo(f"\n{axis.name} axis: {axis.header.description}")
     floor = axis.percentile(percentile)
@@ -61,8 +65,5 @@ def show_axis(axis: Axis, percentile: float) -> None:
         bound = f"  floor p{percentile:g} {float(floor[layer]):+9.2f}" if axis.name == "safety" else ""
         mark = " capped" if axis.name == "safety" and layer in axis.header.target_layers else ""
         click.echo(f"  layer {layer:2}  held-out AUC {auc:.2f}{persona}{bound}{mark}")
-    if "floor_cost_kl" in measured:
-        kept = measured["floor_top1_kept"]
-        click.echo(
-            f"  floor on benign replies: {measured['floor_cost_kl']:.4f} nats KL, likeliest token kept {kept:.1%}"
-        )
+    if axis.header.floor_curve:
+        show_floor(axis, manager)

@@ -15,8 +15,8 @@ from persona_core.errors import PersonaError
 from persona_core.plugins import PluginManager
 
 COMMANDS = (
-    "demo", "init", "config", "datasets", "extract_axes", "extract", "create", "list", "info", "load", "unload",
-    "delete", "restore", "generate", "chat", "plugins",
+    "demo", "init", "config", "datasets", "extract_axes", "extract", "calibrate", "create", "list", "info", "load",
+    "unload", "delete", "restore", "generate", "chat", "eval", "plugins",
 )  # fmt: skip
 
 

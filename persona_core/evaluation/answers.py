@@ -11,16 +11,20 @@ from persona_core.model_wrapper import ModelWrapper
 from persona_core.progress import Progress, silent
 from persona_core.rollout import chat
 from persona_core.rollouts import RolloutCache, RolloutRequest, roll_out
-from persona_core.steering_plan import SteeringPlan
+from persona_core.steering_plan import UNSTEERED, SteeringPlan
 
 
 @dataclass(frozen=True)
 class ReplyCondition:
-    """A way of replying: a plan, or a system prompt, or neither."""
+    """A way of replying: a plan, or system prompts that the questions take in turn, or neither."""
 
     name: str
-    plan: SteeringPlan = SteeringPlan()
-    system: str = ""
+    plan: SteeringPlan = UNSTEERED
+    systems: tuple[str, ...] = ("",)
+
+    def system(self, place: int) -> str:
+        """Return the system prompt of the question at a place."""
+        return self.systems[place % len(self.systems)]
 
 
 def answer(
@@ -36,7 +40,7 @@ def answer(
 ) -> list[list[JudgedReply]]:
     """Return one row of replies a condition. A question has the same seed under every condition."""
     requests = [
-        RolloutRequest(chat(question, condition.system), "persona", condition.plan, seed * 1_000_003 + place)
+        RolloutRequest(chat(question, condition.system(place)), "persona", condition.plan, seed * 1_000_003 + place)
         for condition in conditions
         for place, question in enumerate(questions)
     ]

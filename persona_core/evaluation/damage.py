@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,19 +23,25 @@ class NeutralCost(BaseModel):
     top1: float
 
 
-def neutral_cost(setup: Setup, plan: SteeringPlan, texts: Sequence[str] | None = None) -> NeutralCost:
+def neutral_cost(setup: Setup, plan: SteeringPlan) -> NeutralCost:
     """Return what a plan changes in the prediction of the prompt set's neutral texts."""
-    texts = setup.prompts.neutral if texts is None else texts
+    texts = setup.prompts.neutral
     prompts = [setup.model.encode(chat(_REQUEST))] * len(texts)
     kl, top1 = plan_cost(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan)
     return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))
 
 
-def voice_gains(setup: Setup, plans: Mapping[str, SteeringPlan]) -> dict[str, float]:
+def neutral_costs(setup: Setup) -> dict[str, NeutralCost]:
+    """Return what each persona changes in neutral texts, at default settings."""
+    return {name: neutral_cost(setup, setup.plan(name)) for name in setup.personas}
+
+
+def voice_gains(setup: Setup) -> dict[str, float]:
     """Return how much likelier each persona's held-out texts become under its plan, in nats per token.
 
     Teacher-forced, and less the mean rise of the other personas' texts: what the plan does for its own voice alone.
     """
+    plans = {name: setup.plan(name) for name in setup.personas}
     voices = {name: texts for name, texts in setup.prompts.held_out.voices.items() if name in plans}
     rises = {
         name: {voice: _rise(setup, plan, texts) for voice, texts in voices.items()} for name, plan in plans.items()

@@ -1,11 +1,12 @@
 """Effect: do replies sound like the persona that steers them, and like no other, beside three controls in one run?
 
-Controls: no steering, a random direction of the same length at the same layers, and the persona's system prompt.
+Controls: no steering, a random direction of the same length at the same layers, and the persona's
+system prompts, which the questions take in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -84,7 +85,7 @@ def conditions(setup: Setup) -> dict[str, list[ReplyCondition]]:
     plans = {name: setup.plan(name) for name in setup.personas}
     return {
         VECTORS: [ReplyCondition(name, plan) for name, plan in plans.items()],
-        PROMPTS: [ReplyCondition(f"prompt of {item.name}", system=item.system_prompts[0]) for item in setup.archetypes],
+        PROMPTS: [ReplyCondition(f"prompts of {item.name}", systems=item.system_prompts) for item in setup.archetypes],
         RANDOM: [
             ReplyCondition(f"random {name}", randomised(plan, setup.seed + place))
             for place, (name, plan) in enumerate(plans.items())
@@ -159,10 +160,3 @@ def _table(values: Float[Tensor, "row column"]) -> list[list[float]]:
 
 def _rounded(value: float) -> float:
     return round(value, 4)
-
-
-def means(groups: Mapping[str, GroupEffect]) -> dict[str, float]:
-    """Return each group's mean damage."""
-    return {
-        name: sum(item.value for item in group.damage.values()) / len(group.damage) for name, group in groups.items()
-    }

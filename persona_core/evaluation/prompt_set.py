@@ -28,7 +28,7 @@ class PromptSet(BaseModel):
     """What an evaluation asks and reads; every part may be empty, and parts of several sets are put together.
 
     `neutral` are texts that no persona speaks. `jailbreaks` hold `{request}`, which is filled with a harmful request.
-    `refusing_starts` and `complying_starts` begin replies; `refusal_marks` are lower-case words that tell a refusal.
+    `refusal_marks` are lower-case words that tell a refusal.
     `safe_looking_unsafe` are harmless questions that sound harmful (as XSTest, arXiv 2308.01263).
     """
 
@@ -37,8 +37,6 @@ class PromptSet(BaseModel):
     name: Text
     neutral: tuple[Text, ...] = ()
     jailbreaks: tuple[Text, ...] = ()
-    refusing_starts: tuple[Text, ...] = ()
-    complying_starts: tuple[Text, ...] = ()
     refusal_marks: tuple[Text, ...] = ()
     safe_looking_unsafe: tuple[Text, ...] = ()
     held_out: Voices = Voices()

@@ -9,15 +9,16 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from persona_core.activation_extractor import ActivationExtractor
-from persona_core.axes import scripted_means, separation
+from persona_core.axes import separation
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.damage import NeutralCost, neutral_cost
-from persona_core.evaluation.effect import VECTORS, conditions
-from persona_core.evaluation.refusal import Starts, refuses, refusing_odds
+from persona_core.evaluation.effect import PROMPTS, VECTORS, conditions
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
 from persona_core.persona_data import safety_dataset
+from persona_core.refusal import Starts, refuses, refusing_odds
 from persona_core.rollout import Rollout, chat
+from persona_core.safety_axis import scripted_means
 from persona_core.scoring import plan_cost
 from persona_core.steering_plan import SteeringPlan
 from persona_core.vector_store import SAFETY
@@ -27,7 +28,7 @@ _GENERATED = 12
 
 
 class FloorEffect(BaseModel):
-    """The floor alone, and with each persona: rise of the refusing odds in nats, and its cost where nothing is wrong."""
+    """The floor alone: the rise of the refusing odds in nats, and its cost where nothing is wrong."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,8 +92,9 @@ def jailbreak_prompts(setup: Setup) -> list[list[int]]:
 
 
 def starts(setup: Setup) -> Starts:
-    """Return the prompt set's refusing and complying starts."""
-    return Starts.of(setup.model, setup.prompts.refusing_starts, setup.prompts.complying_starts)
+    """Return how replies begin that refuse, and how others do."""
+    data = safety_dataset(setup.manager)
+    return Starts.of(setup.model, data.refusing_starts, data.complying_starts)
 
 
 def _floor_effect(setup: Setup) -> FloorEffect:
@@ -162,15 +164,15 @@ def _heldout_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
 def _default_and_persona_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
     """Return response means of default and persona-prompted replies to questions that made no vector."""
     plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
-    prompted = conditions(setup)["system prompts"]
+    prompted = conditions(setup)[PROMPTS]
     rows = setup.ask(prompted, "replies: system prompts")
     extractor = ActivationExtractor(setup.model, progress=setup.progress)
     sides = []
-    for side, systems in ((plain, [""]), (rows, [condition.system for condition in prompted])):
+    for side, ways in ((plain, [ReplyCondition("unsteered")]), (rows, prompted)):
         rollouts = [
-            _rollout(setup, reply.question, reply.tokens, system)
-            for row, system in zip(side, systems, strict=True)
-            for reply in row
+            _rollout(setup, reply.question, reply.tokens, way.system(place))
+            for row, way in zip(side, ways, strict=True)
+            for place, reply in enumerate(row)
         ]
         sides.append(extractor.capture(rollouts, "axis: default and personas").mean)
     return sides[0], sides[1]

@@ -7,6 +7,7 @@ persona rather than like the default assistant. Row `i` of a square set is the v
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -86,7 +87,7 @@ def both_recognised(scores: Float[Tensor, "reply persona"], parts: Sequence[int]
 
 def distinct_pairs(replies: Sequence[Sequence[int]]) -> float:
     """Return distinct-2: how many of all replies' token pairs are different ones (Li et al., arXiv 1510.03055)."""
-    pairs = [pair for reply in replies for pair in zip(reply, reply[1:], strict=False)]
+    pairs = [pair for reply in replies for pair in pairwise(reply)]
     return len(set(pairs)) / max(len(pairs), 1)
 
 

@@ -10,7 +10,6 @@ from persona_model_smollm2.cache import SLUG, fetch
 RECOMMENDED: dict[str, object] = {
     "extraction.target_layers": "25%-50%",
     "extraction.max_new_tokens": 48,
-    "steering.capping_layers": "50%-80%",
 }
 
 

@@ -40,9 +40,16 @@ def refusing_odds(
     for places in batches([len(prompt) for prompt in prompts], _BATCH):
         rows = [Row(prompts[place], plans[place]) for place in places]
         log_probs = _start_log_probs(model, rows, [*starts.refusing, *starts.complying])
-        refuse, comply = log_probs.split([len(starts.refusing), len(starts.complying)], dim=1)
+        refuse, comply = log_probs[:, : len(starts.refusing)], log_probs[:, len(starts.refusing) :]
         odds[places] = (refuse.logsumexp(1) - comply.logsumexp(1)).cpu()
     return odds
+
+
+def first_token_odds(log_probs: Float[Tensor, "row vocab"], starts: Starts) -> Float[Tensor, "row"]:
+    """Return the same odds by first tokens alone; a token that begins starts of both kinds counts as refusing."""
+    refusing = sorted({start[0] for start in starts.refusing})
+    complying = sorted({start[0] for start in starts.complying} - set(refusing))
+    return log_probs[:, refusing].logsumexp(-1) - log_probs[:, complying].logsumexp(-1)
 
 
 def refuses(text: str, marks: Sequence[str]) -> bool:

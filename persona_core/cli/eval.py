@@ -1,0 +1,160 @@
+"""`persona-steer eval`: does steering work, what does it cost, and does the floor hold?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from persona_core.atomic_file import write_atomically
+from persona_core.cli.app import App, json_option, model_option, progress_bar, say
+from persona_core.errors import PluginError, VectorNotFound
+from persona_core.names import suggestion
+from persona_core.persona_manager import PersonaManager
+
+if TYPE_CHECKING:
+    from persona_core.evaluation.report import EvaluationReport
+    from persona_core.progress import Progress
+
+PART_NAMES = ("stability", "effect", "voices", "neutral", "safety", "blends", "doses")
+QUICK = {"questions": 4, "dose_questions": 1, "tokens": 24}
+
+
+@click.command("eval")
+@click.argument("names", nargs=-1)
+@click.option("--part", "parts", multiple=True, help="Measure this part alone; may be given more than once.")
+@click.option("--judge", default="log-prob", show_default=True, help="Who reads the replies; see `plugins`.")
+@click.option("--prompts", "prompt_sets", multiple=True, help="Prompt sets to use; all registered ones by default.")
+@click.option("--questions", type=click.IntRange(2, 1000), help="Held-out questions.  [default: 24]")
+@click.option("--dose-questions", type=click.IntRange(1, 1000), help="Questions at each strength.  [default: 4]")
+@click.option("--tokens", type=click.IntRange(4, 4096), help="Tokens of each reply.  [default: 48]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling and the intervals.")
+@click.option("--quick", is_flag=True, help="A few questions and short replies: minutes, and wide intervals.")
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots."
+)
+@json_option
+@model_option
+@click.pass_obj
+def command(
+    app: App,
+    names: tuple[str, ...],
+    parts: tuple[str, ...],
+    judge: str,
+    prompt_sets: tuple[str, ...],
+    questions: int | None,
+    dose_questions: int | None,
+    tokens: int | None,
+    seed: int,
+    quick: bool,
+    page: Path | None,
+    as_json: bool,
+    model: str | None,
+) -> None:
+    """Measure effect, damage, dose-response, blends, safety and stability of personas, with controls in the same run.
+
+    Works offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
+
+    \b
+    Example:
+      persona-steer eval --quick
+      persona-steer eval --html report.html
+      persona-steer eval sage trickster --part effect --questions 40
+    """
+    app.model_name = model
+    check_parts(parts)
+    given = {"questions": questions, "dose_questions": dose_questions, "tokens": tokens}
+    size = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
+    manager = app.manager()
+    wanted = Wanted(judging_personas(manager, names), parts, judge, prompt_sets, size, seed)
+    with progress_bar() as progress:
+        report = measure(app, manager, wanted, progress)
+    if page is not None:
+        write_page(report, page)
+    show(report, as_json)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure, as the options say it."""
+
+    personas: tuple[str, ...]
+    parts: tuple[str, ...]
+    judge: str
+    prompt_sets: tuple[str, ...]
+    size: Mapping[str, int]
+    seed: int
+
+
+def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progress) -> EvaluationReport:
+    """Load the model and measure, with the replies, scores and parts that an earlier run has kept."""
+    from persona_core.evaluation.prompt_set import join
+    from persona_core.evaluation.run import evaluate
+    from persona_core.evaluation.score_cache import ScoreCache
+    from persona_core.evaluation.setup import Setup, Size
+    from persona_core.rollouts import RolloutCache
+
+    plugins, folder = manager.plugins, evaluation_folder(manager)
+    sets = wanted.prompt_sets or tuple(plugins.registry("register_prompt_sets"))
+    prompts = join([plugins.find("register_prompt_sets", name, "prompt set") for name in sets])
+    setup = Setup(
+        model=app.model(manager.config),
+        manager=manager,
+        personas=wanted.personas,
+        judge=plugins.find("register_judges", wanted.judge, "judge"),
+        prompts=prompts,
+        size=Size(**wanted.size),
+        seed=wanted.seed,
+        replies=RolloutCache.open(folder / "replies.jsonl"),
+        scores=ScoreCache.open(folder / "scores.jsonl"),
+        progress=progress,
+    )
+    return evaluate(setup, folder, wanted.parts or None)
+
+
+def write_page(report: EvaluationReport, page: Path) -> None:
+    """Write the report as one HTML file."""
+    from persona_core.evaluation.html_report import html
+
+    write_atomically(page, html(report))
+    say(f"wrote {page}")
+
+
+def evaluation_folder(manager: PersonaManager) -> Path:
+    """Return where the evaluations of the configured model are kept."""
+    return manager.workspace.root / "evaluations" / manager.slug
+
+
+def judging_personas(manager: PersonaManager, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the personas to evaluate: those named, or the reference personas; each must be extracted."""
+    chosen = names or tuple(sorted(manager.config.extraction.reference_archetypes))
+    for name in chosen:
+        manager.require(name)
+        manager.archetype(name)
+    if len(set(chosen)) < 2:
+        raise VectorNotFound("an evaluation compares personas: name two or more different ones")
+    return chosen
+
+
+def check_parts(parts: tuple[str, ...]) -> None:
+    """Raise `PluginError` where a part is unknown."""
+    for part in parts:
+        if part not in PART_NAMES:
+            raise PluginError(f"no part {part!r}{suggestion(part, PART_NAMES)}; parts are {', '.join(PART_NAMES)}")
+
+
+def show(report: EvaluationReport, as_json: bool) -> None:
+    """Print the report."""
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+
+    from persona_core.evaluation.text_report import tables
+
+    console = Console()
+    for table in tables(report):
+        console.print(table, width=None if console.is_terminal else 100)

@@ -1,0 +1,97 @@
+"""Run an evaluation part by part. A finished part is kept on disk, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from persona_core.atomic_file import read_text, write_atomically
+from persona_core.evaluation.damage import NeutralCost, voice_gains
+from persona_core.evaluation.dose_response import BlendResult, DoseResult, measure_blends, measure_doses
+from persona_core.evaluation.effect import EffectResult, measure_effect
+from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.safety import SafetyResult, measure_safety
+from persona_core.evaluation.setup import Setup
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the report: its field, what it measures, and the type of the figures."""
+
+    field: str
+    measure: Callable[[Setup], Any]
+    kind: Any
+
+
+def _stability(setup: Setup) -> StabilityResult:
+    headers = {name: setup.manager.persona(name, setup.model.identity).header for name in setup.personas}
+    return StabilityResult(
+        split_half={name: _measured(header.measured, "split_half_cosine") for name, header in headers.items()},
+        half_whole={name: _measured(header.measured, "half_whole_cosine") for name, header in headers.items()},
+    )
+
+
+PARTS = (
+    Part("stability", _stability, StabilityResult),
+    Part("effect", measure_effect, EffectResult),
+    Part("voices", voice_gains, dict[str, float]),
+    Part("neutral", neutral_costs, dict[str, NeutralCost]),
+    Part("safety", measure_safety, SafetyResult),
+    Part("blends", measure_blends, BlendResult),
+    Part("doses", measure_doses, DoseResult),
+)
+
+
+def evaluate(setup: Setup, folder: Path, parts: Sequence[str] | None = None) -> EvaluationReport:
+    """Measure every part that is named (all where none is), keeping each in `folder` as it is finished."""
+    place = folder / setup.digest()
+    found = {
+        part.field: _kept(place / f"{part.field}.json", part, setup)
+        for part in PARTS
+        if parts is None or part.field in parts
+    }
+    report = EvaluationReport(**_provenance(setup), **found)
+    write_atomically(folder / "report.json", report.model_dump_json(indent=1) + "\n")
+    return report
+
+
+def _kept(path: Path, part: Part, setup: Setup) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(part.kind)
+    if path.is_file():
+        return adapter.validate_json(read_text(path))
+    found = part.measure(setup)
+    write_atomically(path, adapter.dump_json(found, indent=1).decode() + "\n")
+    return found
+
+
+def _provenance(setup: Setup) -> dict[str, Any]:
+    return {
+        "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat(),
+        "model": setup.model.identity,
+        "machine": machine(str(setup.model.device), str(setup.model.dtype).removeprefix("torch.")),
+        "versions": {tool: version(tool) for tool in ("persona-core", "torch", "transformers", "nnsight")},
+        "seed": setup.seed,
+        "digest": setup.digest(),
+        "judge": setup.judge.name,
+        "prompt_set": setup.prompts.name,
+        "personas": list(setup.personas),
+    }
+
+
+def machine(device: str, dtype: str) -> str:
+    """Return what the figures were measured on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, {device}, {dtype}, Python {platform.python_version()}"
+
+
+def _measured(values: dict[str, Any], key: str) -> float:
+    return float(values.get(key, float("nan")))
