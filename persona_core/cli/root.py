@@ -12,7 +12,7 @@ import click
 from persona_core import __version__
 from persona_core.cli.app import App
 from persona_core.errors import PersonaError
-from persona_core.plugins import PluginManager
+from persona_core.plugins import LoadFailure, PluginManager
 
 COMMANDS = (
     "demo", "init", "config", "datasets", "extract_axes", "extract", "create", "list", "info", "load", "unload",
@@ -57,14 +57,13 @@ def build_cli(plugins: PluginManager) -> click.Group:
         """
         ctx.obj = App(plugins, workspace)
         if ctx.invoked_subcommand != "plugins":
-            warn_of_failures(plugins)
+            plugins.on_failure(warn)
 
     for name in COMMANDS:
         root.add_command(import_module(f"persona_core.cli.{name}").command)
     return root
 
 
-def warn_of_failures(plugins: PluginManager) -> None:
-    """Say in one line each which plugins could not be loaded."""
-    for failure in plugins.failures:
-        click.echo(f"Warning: plugin {failure.distribution} failed to load: {failure.error}", err=True)
+def warn(failure: LoadFailure) -> None:
+    """Say in one line which plugin does not work."""
+    click.echo(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}", err=True)
