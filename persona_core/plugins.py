@@ -1,7 +1,7 @@
 """Find installed plugins, load them one by one, keep what failed, and list what they registered."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class LoadFailure:
-    """A plugin that could not be loaded, and why, in one line."""
+    """A plugin that could not be loaded, or a hook that failed when it was called, and why, in one line."""
 
     distribution: str
     where: str
@@ -45,17 +45,24 @@ class Registered:
 
 @dataclass
 class PluginManager:
-    """The loaded plugins: pluggy's manager, where each came from, and the failures."""
+    """The loaded plugins: pluggy's manager, where each came from, the failures, and who is told of them."""
 
     pluggy: pluggy.PluginManager
     failures: list[LoadFailure] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     cache: dict[str, dict[str, Registered]] = field(default_factory=dict)
+    report: Callable[[LoadFailure], None] = lambda failure: None
+
+    def on_failure(self, report: Callable[[LoadFailure], None]) -> None:
+        """Report the first failure of each distribution: now, or when a hook of it is first called and fails."""
+        self.report = report
+        for failure in {failure.distribution: failure for failure in reversed(self.failures)}.values():
+            report(failure)
 
     def registry(self, hook: str) -> dict[str, Registered]:
         """Return name -> object for a hook, sorted by name; raise `PluginError` where two share a name."""
         if hook not in self.cache:
-            self.cache[hook] = _registry(self._returned(hook))
+            self.cache[hook] = _registry(self.named(hook))
         return self.cache[hook]
 
     def find(self, hook: str, name: str, kind: str) -> Any:
@@ -67,7 +74,24 @@ class PluginManager:
 
     def values(self, hook: str) -> list[Any]:
         """Return what a hook's plugins returned, one by one, for objects that carry no name."""
-        return [item.value for item in self._returned(hook)]
+        return [item.value for item in self.returned(hook)]
+
+    def named(self, hook: str) -> Iterator[tuple[str, Registered]]:
+        """Yield what a hook's plugins returned with its name; what has no usable one is a failure."""
+        for item in self.returned(hook):
+            try:
+                name = _object_name(item.value)
+            except PluginError as error:
+                self.keep(item.distribution, hook, error)
+            else:
+                yield name, item
+
+    def returned(self, hook: str) -> Iterator[Registered]:
+        """Yield what a hook's plugins returned, each with its distribution; a hook that raises is a failure."""
+        for implementation in getattr(self.pluggy.hook, hook).get_hookimpls():
+            distribution = self._distribution(implementation.plugin)
+            for value in self._call(implementation, distribution, hook):
+                yield Registered(value, distribution)
 
     def packages(self) -> Iterator[tuple[str, str, Any]]:
         """Yield (distribution, version, plugin) for every loaded plugin, sorted by distribution."""
@@ -75,22 +99,22 @@ class PluginManager:
         for distribution, plugin in sorted(named, key=lambda pair: pair[0]):
             yield distribution, self.versions.get(distribution, ""), plugin
 
-    def _returned(self, hook: str) -> Iterator[Registered]:
-        for implementation in getattr(self.pluggy.hook, hook).get_hookimpls():
-            distribution = self._distribution(implementation.plugin)
-            for value in self._call(implementation, distribution, hook):
-                yield Registered(value, distribution)
+    def keep(self, distribution: str, where: str, error: Exception) -> None:
+        """Keep a failure, and report it where it is the first of its distribution."""
+        failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))
+        if failure in self.failures:
+            return
+        first = distribution not in {kept.distribution for kept in self.failures}
+        self.failures.append(failure)
+        if first:
+            self.report(failure)
 
     def _call(self, implementation: Any, distribution: str, hook: str) -> list[Any]:
         try:
             return list(implementation.function())
         except Exception as error:
-            self._keep(LoadFailure(distribution, hook, f"{type(error).__name__}: {error}"))
+            self.keep(distribution, hook, error)
             return []
-
-    def _keep(self, failure: LoadFailure) -> None:
-        if failure not in self.failures:
-            self.failures.append(failure)
 
     def _distribution(self, plugin: Any) -> str:
         return (self.pluggy.get_name(plugin) or BUILTIN).partition(":")[0]
@@ -127,8 +151,7 @@ def _declared(manager: PluginManager, distribution: Distribution) -> list[EntryP
         return [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
     except Exception as error:
         if GROUP in (distribution.read_text("entry_points.txt") or ""):
-            problem = f"{type(error).__name__}: {error}"
-            manager.failures.append(LoadFailure(_name(distribution), "entry_points.txt", problem))
+            manager.keep(_name(distribution), "entry_points.txt", error)
         return []
 
 
@@ -146,13 +169,12 @@ def _load(manager: PluginManager, distribution: Distribution, entry_point: Entry
     except Exception as error:
         if manager.pluggy.has_plugin(label):
             manager.pluggy.unregister(name=label)
-        manager.failures.append(LoadFailure(name, entry_point.name, f"{type(error).__name__}: {error}"))
+        manager.keep(name, entry_point.name, error)
 
 
-def _registry(items: Iterable[Registered]) -> dict[str, Registered]:
+def _registry(items: Iterable[tuple[str, Registered]]) -> dict[str, Registered]:
     registry: dict[str, Registered] = {}
-    for item in items:
-        name = check_name(_object_name(item), PluginError, "plugin object")
+    for name, item in items:
         if name in registry:
             both = f"{registry[name].distribution} and {item.distribution}"
             raise PluginError(f"two plugins register {name!r}: {both}; uninstall one of them")
@@ -160,8 +182,8 @@ def _registry(items: Iterable[Registered]) -> dict[str, Registered]:
     return dict(sorted(registry.items()))
 
 
-def _object_name(item: Registered) -> str:
-    name = getattr(item.value, "name", None)
+def _object_name(value: Any) -> str:
+    name = getattr(value, "name", None)
     if not isinstance(name, str):
-        raise PluginError(f"{item.distribution} registers {item.value!r}, which has no name; mend or uninstall it")
-    return name
+        raise PluginError(f"{value!r} has no name")
+    return check_name(name, PluginError, "plugin object")

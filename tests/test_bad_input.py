@@ -73,7 +73,8 @@ REQUESTS = [
     ("generate hi --persona ../sage", ("is not a persona name",)),
     ("generate hi --persona sage --strength 2.5", ("2.5", "0<=x<=2")),
     ("generate hi --persona sage --strength -1", ("-1", "0<=x<=2")),
-    ("generate hi --persona sage --strength much", ("'much'",)),
+    ("generate hi --persona sage --strength much", ("'much' is not a valid number",)),
+    ("generate hi --strength", ("'--strength' requires an argument", "persona-steer generate --help")),
     ("generate hi --persona sage --strength nan", ("nan",)),
     ("generate hi --blend sage", ("has no weight", "sage:0.5")),
     ("generate hi --blend sage:0.5,", ("has no weight",)),
@@ -121,14 +122,34 @@ REQUESTS = [
     ("config set extraction.target_layers 50%-150%", ("more than the whole model",)),
     ("config set model.device gpu", ("model.device", "'gpu'")),
     ("config set model.name [", ("model.name", "not a YAML value")),
-    ("generte hi", ("No such command",)),
-    ("list --lodaed", ("No such option",)),
+    ("config set model.name", ("'VALUE'", "persona-steer config set --help")),
+    ("generte hi", ("No such command 'generte'; did you mean 'generate'?", "persona-steer --help")),
+    ("config sett a b", ("did you mean 'set'?", "persona-steer config --help")),
+    ("list --lodaed", ("No such option '--lodaed'; did you mean '--loaded'?", "persona-steer list --help")),
+    ("--worspace x list", ("did you mean '--workspace'?", "persona-steer --help")),
+    ("generate hi there", ("unexpected extra argument (there)",)),
+    ("generate hi --seed one", ("'one' is not a valid integer",)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("command", "says"), REQUESTS, ids=[command for command, _ in REQUESTS])
 def test_wrong_request_is_one_line(refused: Refused, home: Path, command: str, says: tuple[str, ...]) -> None:
-    refused(*command.split(), says=says)
+    result = refused(*command.split(), says=says)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert (result.exit_code == 2) == result.stderr.endswith("--help`)\n")
+
+
+def test_a_wrong_option_says_the_range_and_the_help_to_read(refused: Refused) -> None:
+    result = refused("generate", "hi", "--strength", "9")
+    assert result.stderr == (
+        "Error: Invalid value for '--strength': 9.0 is not in the range 0<=x<=2 (see `persona-steer generate --help`)\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--persona", "--blend", "--model"])
+def test_empty_option_is_refused(refused: Refused, home: Path, option: str) -> None:
+    refused("generate", "hi", option, "", says=("''",))
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "\n"])

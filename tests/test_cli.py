@@ -223,10 +223,13 @@ class TestWithTheModel:
 
     def test_generate_json_reads_standard_input_and_steers_a_blend(self, run: Run) -> None:
         blend = ["--blend", "sage:0.5,trickster:0.3", "--safety", "off", "--max-new-tokens", "6"]
+        blend += ["--temperature", "0.9", "--top-p", "0.8", "--seed", "3", "--strength", "0.5"]
         data = json.loads(run("generate", "-", *blend, "--json", stdin="What is fire?\n").stdout)
         assert data["text"]
         assert data["receipt"]["personas"] == {"sage": 0.5, "trickster": 0.3}
         assert data["receipt"]["safety"] == "off"
+        assert data["receipt"]["seed"] == 3
+        assert data["receipt"]["strength"] == 0.5
         assert data["receipt"]["floor"] is None
         assert data["receipt"]["relative_change"]
 
@@ -254,12 +257,42 @@ class TestWithTheModel:
         assert [error.split()[-1].strip("'?") for error in errors[::2]] == ["list`", "blend"]
         assert len(errors) == 3
 
-    def test_extract_makes_a_calibrated_vector_of_a_created_persona(self, run: Run, tiny: None) -> None:
-        run("create", "pirate", "--description", "a grumpy pirate captain", "--no-extract")
-        assert "pirate: 4 replies" in run("extract", "pirate").stdout
+    def test_create_from_a_description_makes_a_persona_that_speaks(
+        self, run: Run, tiny: None, workspace_folder: Path
+    ) -> None:
+        done = run("create", "pirate", "--description", "a grumpy pirate captain")
+        assert f"wrote {workspace_folder / 'archetypes' / 'pirate.yaml'}" in done.stdout
+        assert "pirate: 4 replies" in done.stdout
+        assert "pirate: calibration: 32 of 32" in done.stderr
         rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
         assert rows["pirate"]["dose"] > 0
         assert rows["pirate"]["source"] == "workspace"
+        found = json.loads(run("info", "pirate", "--json").stdout)
+        assert found["description"] == "a grumpy pirate captain"
+        assert found["archetype"] == "pirate"
+        assert found["file"].startswith(str(workspace_folder))
+        assert "strength 1.0 = dose" in run("info", "pirate").stdout
+        said = run("generate", "What is fire?", "--persona", "pirate", "--max-new-tokens", "6")
+        assert said.stdout.strip()
+        assert said.stderr.startswith("[pirate at strength 1: ")
+
+    def test_create_from_an_archetype_makes_a_persona_that_speaks(self, run: Run, tiny: None) -> None:
+        run("create", "elder", "--from-archetype", "sage", "--description", "Speak of the harvest.")
+        found = json.loads(run("info", "elder", "--json").stdout)
+        assert found["description"] == "Speak of the harvest."
+        assert found["cosines_with_personas"].keys() == set(BASE)
+        data = json.loads(run("generate", "Hi", "--persona", "elder", "--json", "--max-new-tokens", "6").stdout)
+        assert data["receipt"]["personas"] == {"elder": 1.0}
+        assert data["receipt"]["relative_change"]
+
+    def test_extract_of_an_installed_archetype_makes_its_first_vector(self, run: Run, tiny: None) -> None:
+        assert "run `persona-steer extract chef`" in run("generate", "Hi", "--persona", "chef", code=1).stderr
+        assert "chef: 4 replies" in run("extract", "chef").stdout
+        rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+        assert rows["chef"]["dose"] > 0
+        assert rows["chef"]["source"] == "persona-archetypes-professions"
+        said = run("generate", "What is fire?", "--persona", "chef", "--max-new-tokens", "6")
+        assert said.stderr.startswith("[chef at strength 1: ")
 
     def test_extract_axes_works_or_says_in_a_line_why_not(self, cli: click.Group, tiny: None) -> None:
         result = CliRunner().invoke(cli, ["extract-axes"])

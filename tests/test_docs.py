@@ -100,6 +100,14 @@ def test_every_module_is_in_the_architecture(module: str) -> None:
     assert page("architecture.md").count(f"\n| `{module}` | ") == 1
 
 
+def test_the_tree_in_the_readme_has_one_line_a_file_as_in_the_architecture() -> None:
+    rows = re.findall(r"^\| `(\w+\.py)` \| (.*) \|$", page("architecture.md"), re.MULTILINE)
+    (tree,) = (
+        block for block in blocks(PAGES[0].read_text(encoding="utf-8"), "text") if block.startswith("persona_core/")
+    )
+    assert tree == "persona_core/\n" + "".join(f"  {name:24}{text.replace('`', '')}\n" for name, text in rows)
+
+
 def test_the_architecture_names_no_module_that_is_not_there() -> None:
     assert set(tiers()) == set(MODULES)
 

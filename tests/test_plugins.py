@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from persona_core.errors import PluginError
-from persona_core.plugins import BUILTIN, DISABLE_VARIABLE, PluginManager, load_plugins
+from persona_core.plugins import BUILTIN, DISABLE_VARIABLE, LoadFailure, PluginManager, load_plugins
 
 Install = Callable[..., Distribution]
 POLICY = """
@@ -119,16 +119,35 @@ def test_a_plugin_cannot_take_a_built_in_name(install: Install) -> None:
         policies(manager)
 
 
-def test_an_object_with_a_path_for_a_name_is_refused(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-evil", POLICY.format(name="../strict"))])
-    with pytest.raises(PluginError, match=r"'\.\./strict' is not"):
-        policies(manager)
+@pytest.mark.parametrize(
+    ("source", "hook", "error"),
+    [
+        (POLICY.format(name="../strict"), "register_capping_policies", "'../strict' is not a plugin object name"),
+        (NAMELESS, "register_models", "'text' has no name"),
+    ],
+)
+def test_an_object_without_a_usable_name_is_left_out_and_kept_as_a_failure(
+    install: Install, source: str, hook: str, error: str
+) -> None:
+    manager = load_plugins(found=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
+    assert {item.distribution for item in manager.registry(hook).values()} <= {BUILTIN, "z"}
+    assert set(policies(manager)) == {"last", "percentile-floor"}
+    assert [(failure.distribution, failure.where) for failure in manager.failures] == [("persona-bad", hook)]
+    assert error in manager.failures[0].error
 
 
-def test_an_object_without_a_name_names_its_distribution(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-bad", NAMELESS)])
-    with pytest.raises(PluginError, match="persona-bad registers 'text', which has no name"):
-        manager.registry("register_models")
+def test_the_first_failure_of_a_distribution_is_reported_once_and_in_one_line(install: Install) -> None:
+    reported: list[LoadFailure] = []
+    raises = RAISES.replace("1 / 0", "raise ValueError('one\\n  two')")
+    raises += "@hookimpl\ndef register_models():\n    1 / 0\n"
+    manager = load_plugins(found=[install("persona-bad", raises), install("persona-worse", "import nothing_such")])
+    manager.on_failure(reported.append)
+    assert [failure.distribution for failure in reported] == ["persona-worse"]
+    for hook in ("register_capping_policies", "register_models", "register_capping_policies"):
+        manager.registry(hook)
+    assert [failure.distribution for failure in reported] == ["persona-worse", "persona-bad"]
+    assert reported[1] == LoadFailure("persona-bad", "register_capping_policies", "ValueError: one two")
+    assert len(manager.failures) == 3
 
 
 def test_a_missing_policy_mentions_the_package_that_failed(install: Install) -> None:

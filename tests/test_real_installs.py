@@ -56,6 +56,23 @@ def test_a_broken_package_is_one_warning_and_the_rest_works(tmp_path):
     assert "ModuleNotFoundError" in run_cli(tmp_path / "site", "plugins").stdout
 
 
+def test_a_hook_that_raises_is_one_warning_and_a_row_and_the_rest_works(tmp_path):
+    code = "from persona_core import hookimpl\n\n\n@hookimpl\ndef {}():\n    raise ValueError('no\\nlicence')\n"
+    hooks = ("register_archetypes", "register_vector_dirs")
+    both = "\n\n".join(code.format(hook) for hook in hooks)
+    pip_install(write_package(tmp_path / "source", "persona-raises", "persona_raises", both), tmp_path / "site")
+    found = run_cli(tmp_path / "site", "list", "--model", "smollm2")
+    assert found.returncode == 0
+    (warning,) = found.stderr.splitlines()
+    assert warning.startswith("Warning: plugin persona-raises is broken at register_")
+    assert warning.endswith(": ValueError: no licence")
+    plugins = run_cli(tmp_path / "site", "plugins", "--json")
+    assert plugins.stderr == ""
+    rows = {row["package"]: row for row in json.loads(plugins.stdout)}
+    assert all(f"{hook}: ValueError: no licence" in rows["persona-raises"]["error"] for hook in hooks)
+    assert rows["persona-core"]["registered"]["register_capping_policies"] == ["percentile-floor"]
+
+
 def test_two_packages_with_one_name_are_an_error_that_names_both(tmp_path):
     code = (
         "from persona_core import Archetype, hookimpl\n\n\n@hookimpl\ndef register_archetypes():\n"
@@ -69,10 +86,21 @@ def test_two_packages_with_one_name_are_an_error_that_names_both(tmp_path):
     assert "persona-twin-a" in found.stderr
     assert "persona-twin-b" in found.stderr
     assert "Traceback" not in found.stderr
+    plugins = run_cli(tmp_path / "site", "plugins")
+    assert plugins.returncode == 1
+    assert plugins.stdout.count("register_archetypes: twin\n") == 2
+    assert "Error: two plugins register 'twin'" in plugins.stderr
 
 
-def test_a_configured_policy_that_failed_to_load_is_an_error_and_not_a_warning(tmp_path, engine):
-    source = write_package(tmp_path / "source", "persona-policy", "persona_policy", "raise RuntimeError('no')\n")
+FAILS_TO_LOAD = "raise RuntimeError('no')\n"
+FAILS_WHEN_CALLED = (
+    "from persona_core import hookimpl\n\n\n@hookimpl\ndef register_capping_policies():\n    raise RuntimeError('no')\n"
+)
+
+
+@pytest.mark.parametrize("code", [FAILS_TO_LOAD, FAILS_WHEN_CALLED], ids=["when loaded", "when called"])
+def test_a_configured_policy_that_failed_is_an_error_and_not_a_warning(tmp_path, engine, code):
+    source = write_package(tmp_path / "source", "persona-policy", "persona_policy", code)
     pip_install(source, tmp_path / "site")
     home = tmp_path / "home"
     run_cli(tmp_path / "site", "--workspace", str(home), "init", "--model", "smollm2")

@@ -2,7 +2,7 @@
 
 import sys
 
-from persona_core.cli.root import build_cli
+from persona_core.cli.root import PROGRAM, build_cli
 
 __all__ = ["build_cli", "main"]
 
@@ -12,4 +12,8 @@ def main() -> None:
     from persona_core.plugins import load_plugins
 
     arguments, sys.argv = sys.argv[1:], sys.argv[:1]
-    build_cli(load_plugins())(args=arguments, prog_name="persona-steer")
+    try:
+        cli = build_cli(load_plugins())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    cli(args=arguments, prog_name=PROGRAM)

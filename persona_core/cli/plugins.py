@@ -1,6 +1,7 @@
 """`persona-steer plugins`: what is installed, and what failed."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from persona_core import __version__
 from persona_core.cli.app import App, json_option
 from persona_core.plugins import BUILTIN, PluginManager
 
+FOLDERS = "register_vector_dirs"
 NAMED_HOOKS = (
     "register_archetypes", "register_dataset_generators", "register_blending_strategies",
     "register_capping_policies", "register_models",
@@ -21,27 +23,32 @@ NAMED_HOOKS = (
 def command(app: App, as_json: bool) -> None:
     """List plugin packages: version, hooks, what they registered, or the error they failed with.
 
+    Two packages that register the same name are listed, and end the command with an error.
+
     \b
     Example:
       persona-steer plugins --json
     """
     rows = packages(app.plugins)
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        click.echo(f"{row['package']} {row['version']}" + (f"  FAILED: {row['error']}" if row["error"] else ""))
-        for hook, names in row["registered"].items():
-            click.echo(f"  {hook}: {', '.join(names)}")
+    click.echo(json.dumps(rows, indent=2) if as_json else "\n".join(map(_text, rows)))
+    for hook in NAMED_HOOKS:
+        app.plugins.registry(hook)
+
+
+def _text(row: dict[str, Any]) -> str:
+    head = f"{row['package']} {row['version']}" + (f"  FAILED: {row['error']}" if row["error"] else "")
+    return "\n".join([head, *(f"  {hook}: {', '.join(names)}" for hook, names in row["registered"].items())])
 
 
 def packages(plugins: PluginManager) -> list[dict[str, Any]]:
     """Return one row a package, failed ones included."""
     registered: dict[str, dict[str, list[str]]] = {name: {} for name, _, _ in plugins.packages()}
-    for hook in NAMED_HOOKS:
-        for name, item in plugins.registry(hook).items():
-            registered[item.distribution].setdefault(hook, []).append(name)
-    errors = {failure.distribution: failure.error for failure in plugins.failures}
+    for name, hook, distribution in _found(plugins):
+        registered[distribution].setdefault(hook, []).append(name)
+    errors: dict[str, str] = {}
+    for failure in plugins.failures:
+        told = f"{failure.where}: {failure.error}"
+        errors[failure.distribution] = "; ".join(filter(None, (errors.get(failure.distribution), told)))
     return [
         {
             "package": name,
@@ -52,3 +59,11 @@ def packages(plugins: PluginManager) -> list[dict[str, Any]]:
         }
         for name in sorted({*registered, *errors})
     ]
+
+
+def _found(plugins: PluginManager) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, hook, distribution) of everything that is registered, sorted within a hook."""
+    for hook in NAMED_HOOKS:
+        named = ((name, hook, item.distribution) for name, item in plugins.named(hook))
+        yield from sorted(named)
+    yield from ((str(item.value), FOLDERS, item.distribution) for item in plugins.returned(FOLDERS))

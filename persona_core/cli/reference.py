@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from persona_core.atomic_file import write_atomically
-from persona_core.cli.root import build_cli
+from persona_core.cli.root import PROGRAM, build_cli
 from persona_core.plugins import load_plugins
 
-PROGRAM = "persona-steer"
 WIDTH = 100
 INTRODUCTION = """# Commands
 
 The `--help` text of every command; `python -m persona_core.cli.reference docs/cli.md` writes this page anew.
-An error is one line on stderr and exit code 1, a wrong option exit code 2, Ctrl-C exit code 130.
+An error is one line on stderr and exit code 1; for a wrong command line it names the help to read, and the exit code is
+2. Ctrl-C gives exit code 130.
 """
 
 

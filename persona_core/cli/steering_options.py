@@ -33,11 +33,11 @@ class SteeringOptions:
 
     def personas(self) -> dict[str, float]:
         """Return name -> weight."""
-        if self.persona and self.blend:
+        if self.persona is not None and self.blend is not None:
             raise click.UsageError("give --persona or --blend, not both")
-        if self.blend:
+        if self.blend is not None:
             return parse_blend(self.blend)
-        return {self.persona: 1.0} if self.persona and self.persona != "none" else {}
+        return {} if self.persona is None or self.persona == "none" else {self.persona: 1.0}
 
     def safety_on(self, config: Config) -> bool:
         """Tell whether the floor is wanted."""
@@ -67,6 +67,8 @@ class SteeringOptions:
 class _Number(click.FloatRange):
     """A range that `nan` is outside of."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""
         number = super().convert(value, param, ctx)
@@ -75,15 +77,21 @@ class _Number(click.FloatRange):
         return number
 
 
+class _Count(click.IntRange):
+    """A range of whole numbers."""
+
+    name = "integer"
+
+
 _OPTIONS = (
     click.option("--persona", help="A persona's name, or none."),
     click.option("--blend", help="Several personas with weights: sage:0.5,trickster:0.3."),
     click.option("--strength", type=_Number(0, 2), help="0.0-2.0; 1.0 is the calibrated dose."),
     click.option("--safety", type=click.Choice(["on", "off"]), help="Hold the safety floor, or do not."),
-    click.option("--max-new-tokens", type=click.IntRange(1, 32768), help="Longest reply, in tokens."),
+    click.option("--max-new-tokens", type=_Count(1, 32768), help="Longest reply, in tokens."),
     click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),
     click.option("--top-p", type=_Number(0, 1, min_open=True), help="Nucleus sampling."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling."),
+    click.option("--seed", type=_Count(0), default=0, show_default=True, help="Of the sampling."),
 )
 
 
