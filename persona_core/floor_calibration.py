@@ -30,6 +30,7 @@ def calibrate_floor(
     data: SafetyDataset,
     benign: Sequence[Rollout],
     *,
+    percentiles: Sequence[float] = PERCENTILES,
     progress: Progress = silent,
 ) -> Axis:
     """Return the axis with what its floor costs on benign replies and does to held-out harmful prompts.
@@ -38,7 +39,7 @@ def calibrate_floor(
     the axis points the wrong way, or holds nothing.
     """
     configured = model.config.steering.safety_floor_percentile
-    levels = sorted({*PERCENTILES, configured})
+    levels = sorted({*percentiles, configured})
     prompts = _held_out_prompts(model, data)
     starts = Starts.of(model, data.refusing_starts, data.complying_starts)
     free = refusing_odds(model, prompts, [SteeringPlan()] * len(prompts), starts)

@@ -1,0 +1,89 @@
+"""`persona-steer eval` on the real model: small, but every figure is measured."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from persona_core.cli import build_cli
+from persona_core.evaluation.effect import randomised
+from persona_core.plugins import load_plugins
+
+SMALL = ["--questions", "2", "--dose-questions", "1", "--tokens", "6"]
+
+
+def run(workspace, *arguments: str):
+    """Run the command line in a workspace of the embedded model."""
+    cli = build_cli(load_plugins())
+    return CliRunner().invoke(cli, ["--workspace", str(workspace), "eval", "--model", "smollm2", *arguments])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """One small evaluation of two personas, its report, and where it was kept."""
+    workspace = tmp_path_factory.mktemp("evaluation")
+    parts = [word for part in ("effect", "stability", "voices", "neutral") for word in ("--part", part)]
+    result = run(workspace, "sage", "trickster", "--json", *SMALL, *parts)
+    assert result.exit_code == 0, result.output
+    return workspace, json.loads(result.stdout)
+
+
+def test_the_report_holds_the_groups_with_intervals_and_what_was_left_out(report):
+    _, found = report
+    groups = found["effect"]["groups"]
+    assert set(groups) == {"persona vectors", "system prompts", "random vectors"}
+    for group in groups.values():
+        assert len(group["matrix"]) == len(group["double_centred"]) == 2
+        interval = group["centred_identification"]
+        assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
+        assert set(group["own_gain"]) == set(group["damage"]) == {"sage", "trickster"}
+    assert found["effect"]["unit"] == "nats/token"
+    assert found["safety"] is None
+    assert set(found["voices"]) == set(found["neutral"]) == {"sage", "trickster"}
+    assert found["seed"] == 0
+    assert found["model"]["slug"] == "smollm2-135m-instruct"
+
+
+def test_voices_are_their_own_personas(report):
+    _, found = report
+    assert all(gain > 0 for gain in found["voices"].values())
+
+
+def test_a_second_run_takes_up_what_is_kept_and_gives_the_same_figures(report):
+    workspace, first = report
+    folder = workspace / "evaluations" / "smollm2-135m-instruct"
+    kept = folder / first["digest"]
+    assert {path.stem for path in kept.glob("*.json")} >= {"effect", "stability", "voices", "neutral"}
+    (kept / "effect.json").unlink()
+    replies = (folder / "replies.jsonl").read_text()
+    again = run(workspace, "sage", "trickster", "--json", *SMALL, "--part", "effect")
+    assert json.loads(again.stdout)["effect"] == first["effect"]
+    assert (folder / "replies.jsonl").read_text() == replies
+
+
+def test_a_random_control_has_the_length_and_layers_of_the_vector(engine):
+    plan = engine.plan(engine.steering("sage"))
+    control = randomised(plan, 1)
+    assert [item.layer for item in control.additions] == [item.layer for item in plan.additions]
+    for one, other in zip(control.additions, plan.additions, strict=True):
+        assert float(one.direction.norm()) == pytest.approx(float(other.direction.norm()), rel=1e-4)
+        assert abs(float(one.direction @ other.direction)) < 0.3 * float(other.direction.norm()) ** 2
+    assert control.clamps == plan.clamps
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sage"], "two or more"),
+        (["sage", "sgae"], "did you mean 'sage'"),
+        (["--part", "efect"], "did you mean 'effect'"),
+        (["--judge", "nobody"], "nobody"),
+        (["--questions", "1"], "questions"),
+        (["--prompts", "nothing"], "nothing"),
+    ],
+)
+def test_wrong_requests_are_one_line_and_no_evaluation(tmp_path, arguments, message):
+    result = run(tmp_path, *arguments)
+    assert result.exit_code != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
