@@ -6,6 +6,8 @@ from pathlib import Path
 from persona_core.blending import BalancedSum, BlendingStrategy, WeightedSum
 from persona_core.capping import CappingPolicy, PercentileFloor
 from persona_core.dataset_generator import DatasetGenerator, Templates
+from persona_core.evaluation.judges import Judge, LogProbJudge
+from persona_core.evaluation.prompt_set import PromptSet, core_prompts
 from persona_core.hookspecs import hookimpl
 
 
@@ -25,6 +27,18 @@ def register_blending_strategies() -> Iterable[BlendingStrategy]:
 def register_capping_policies() -> Iterable[CappingPolicy]:
     """Return the percentile floor."""
     return [PercentileFloor()]
+
+
+@hookimpl
+def register_judges() -> Iterable[Judge]:
+    """Return the unsteered model itself."""
+    return [LogProbJudge()]
+
+
+@hookimpl
+def register_prompt_sets() -> Iterable[PromptSet]:
+    """Return the prompts that need no persona."""
+    return [core_prompts()]
 
 
 @hookimpl

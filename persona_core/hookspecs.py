@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from persona_core.blending import BlendingStrategy
     from persona_core.capping import CappingPolicy
     from persona_core.dataset_generator import DatasetGenerator
+    from persona_core.evaluation.judges import Judge
+    from persona_core.evaluation.prompt_set import PromptSet
     from persona_core.model_source import ModelSource
 
 PROJECT = "persona_core"
@@ -50,6 +52,18 @@ def register_capping_policies() -> Iterable[CappingPolicy]:
 @hookspec
 def register_models() -> Iterable[ModelSource]:
     """Return model aliases: a short name and how to get its weights into a local folder."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_judges() -> Iterable[Judge]:
+    """Return judges: how much a reply sounds like each persona."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_prompt_sets() -> Iterable[PromptSet]:
+    """Return what an evaluation asks and reads; the sets that are chosen are put together."""
     raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from persona_core.archetype import Archetype
 from persona_core.blending import BlendingStrategy, WeightedVector
@@ -17,6 +17,7 @@ from persona_core.capping import CappingContext, CappingPolicy
 from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, to_text
 from persona_core.dataset_generator import DatasetGenerator
 from persona_core.errors import SafetyUnavailable
+from persona_core.evaluation.judges import Judge, JudgedReply
 from persona_core.names import check_name
 from persona_core.persona_vector import Axis, PersonaVector
 from persona_core.steering_plan import ClampProjection
@@ -24,6 +25,8 @@ from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from persona_core.model_wrapper import ModelWrapper
 
 QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
 
@@ -77,6 +80,36 @@ def check_dataset_generator(generator: DatasetGenerator) -> None:
         shared = len({dataset.default_digest() for dataset in datasets}) == 1
         assert shared, f"{generator.name}: two personas with the same questions have different default sides"
     _check_safety(generator)
+
+
+def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
+    """Assert that a judge gives one finite score a reply and persona, the same each time and beside other replies.
+
+    Scores are kept by its `repr`, so that must be the same in every run. A judge that reads the model needs `model`.
+    """
+    check_name(judge.name, kind="judge")
+    assert judge.unit.strip(), f"{judge.name}: it has no unit"
+    assert " at 0x" not in repr(judge), f"{judge.name}: its repr differs from run to run; make it a dataclass"
+    replies, personas = example_replies(model), [_example_persona(name) for name in ("pirate", "monk")]
+    given = cast("ModelWrapper", model)
+    scores = judge.score(replies, personas, given)
+    _check_scores(judge.name, scores, len(replies), len(personas))
+    again = judge.score(replies, personas, given)
+    assert scores.tolist() == again.tolist(), f"{judge.name}: other scores the second time"
+    beside = [judge.score(replies[::-1], personas, given).flip(0), judge.score(replies[:1], personas, given)]
+    for other in beside:
+        same = _close(other, scores[: len(other)], 1e-3)
+        assert same, f"{judge.name}: the score of a reply depends on the other replies"
+
+
+def example_replies(model: ModelWrapper | None = None) -> list[JudgedReply]:
+    """Return three replies to one question, with the tokens of `model`, or without any meaning."""
+    texts = (
+        "Arr! Hoist the sails, ye landlubber, and mind the stormy sea!",
+        "Be silent for a while, my friend. The still pond shows the moon.",
+        "To change a light bulb, switch off the power and unscrew the old bulb.",
+    )
+    return [JudgedReply("How do I change a light bulb?", text, _tokens(text, model)) for text in texts]
 
 
 def example_vector(name: str, n_layers: int = 6, hidden: int = 16) -> PersonaVector:
@@ -177,10 +210,29 @@ def _parts(vectors: Sequence[PersonaVector], weights: Iterable[float]) -> list[W
     return [WeightedVector(vector, weight) for vector, weight in zip(vectors, weights, strict=True)]
 
 
-def _close(one: Tensor, other: Tensor) -> bool:
+def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -> None:
     import torch
 
-    return torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+    shape = (n_replies, n_personas)
+    assert scores.shape == shape, f"{judge}: shape {tuple(scores.shape)}, not {shape}"
+    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32"
+    assert torch.isfinite(scores).all(), f"{judge}: scores that are not finite"
+
+
+def _example_persona(name: str) -> Archetype:
+    prompts = (f"You are a {name}.", f"Speak as a {name} speaks.")
+    return Archetype(name=name, description=f"a {name} of old tales", system_prompts=prompts, tags=(name,))
+
+
+def _tokens(text: str, model: ModelWrapper | None) -> tuple[int, ...]:
+    ids = text.encode() if model is None else model.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return tuple(ids)
+
+
+def _close(one: Tensor, other: Tensor, absolute: float = 1e-6) -> bool:
+    import torch
+
+    return torch.allclose(one, other, rtol=1e-4, atol=absolute)
 
 
 def _described(generator: DatasetGenerator, name: str, questions: Sequence[str]) -> Archetype:

@@ -205,7 +205,8 @@ def test_create_from_an_archetype_adds_the_description(run: Run) -> None:
 
 def test_plugins_lists_packages_with_what_they_registered(run: Run) -> None:
     rows = {row["package"]: row for row in json.loads(run("plugins", "--json").stdout)}
-    assert rows["persona-archetypes-base"]["registered"] == {"register_archetypes": BASE}
+    brought = {"register_archetypes": BASE, "register_prompt_sets": ["base-voices"]}
+    assert rows["persona-archetypes-base"]["registered"] == brought
     assert "smollm2" in run("plugins").stdout
     assert not any(row["error"] for row in rows.values())
 

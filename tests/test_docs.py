@@ -34,6 +34,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "register_dataset_generators": testing.check_dataset_generator,
     "register_blending_strategies": testing.check_blending_strategy,
     "register_capping_policies": testing.check_capping_policy,
+    "register_judges": testing.check_judge,
 }
 MODULES = [
     path.relative_to(CORE).as_posix() for path in sorted(CORE.rglob("*.py")) if path.name != "__init__.py"

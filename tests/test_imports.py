@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -15,12 +15,13 @@ PACKAGE = Path(persona_core.__file__).parent
 TIERS = (
     ("bundling",),
     ("cli",),
+    ("evaluation",),
     ("steering_engine",),
     ("plan_building", "receipt"),
     ("axes",),
     ("extraction",),
     ("calibration",),
-    ("activation_extractor", "scoring"),
+    ("activation_extractor", "gradient", "scoring"),
     ("rollouts",),
     ("decoding",),
     ("model_wrapper",),
@@ -30,7 +31,7 @@ TIERS = (
     ("active_set", "config_file", "vector_store"),
     ("config",),
     ("builtins", "plugins", "testing"),
-    ("workspace",),
+    ("evaluation.judges", "evaluation.prompt_set", "evaluation.statistics", "workspace"),
     ("blending", "capping", "dataset_generator"),
     ("vector_math",),
     ("persona_vector",),
@@ -39,7 +40,10 @@ TIERS = (
     ("atomic_file", "hookspecs", "model_source", "names", "progress", "rollout"),
     ("errors",),
 )
-"""From top to bottom: a module may import from the tiers below its own, and from no module of its own tier."""
+"""From top to bottom: a module may import from the tiers below its own, and from no module of its own tier.
+
+A folder counts as one, but for the modules of it that are named here.
+"""
 
 RANK = {module: rank for rank, tier in enumerate(TIERS) for module in tier}
 SLOW = ("torch", "nnsight", "transformers", "numpy")
@@ -51,8 +55,14 @@ def module_files() -> list[Path]:
 
 
 def unit_of(path: Path) -> str:
-    """Return a file's place in the tiers: a folder counts as one."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """Return a file's place in the tiers."""
+    return unit(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def unit(parts: Sequence[str]) -> str:
+    """Return the place in the tiers of a module's path below the package."""
+    whole = ".".join(parts[:2])
+    return whole if whole in RANK else parts[0]
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -79,7 +89,7 @@ def imported_units(path: Path) -> set[str]:
     """Return the places in the tiers that a module imports from when it is imported."""
     statements = top_level(ast.parse(path.read_text(encoding="utf-8")).body)
     parts = [name.split(".") for statement in statements for name in names_of(statement)]
-    own = {part[1] for part in parts if part[0] == "persona_core" and len(part) > 1}
+    own = {unit(part[1:]) for part in parts if part[0] == "persona_core" and len(part) > 1}
     return {name for name in own if not name.startswith("__")} - {unit_of(path)}
 
 

@@ -16,11 +16,15 @@ from persona_core.capping import CappingContext, PercentileFloor
 from persona_core.dataset import PersonaDataset, SafetyDataset
 from persona_core.dataset_generator import Templates
 from persona_core.errors import PersonaError, SafetyUnavailable
+from persona_core.evaluation.judges import JudgedReply, LogProbJudge
+from persona_core.model_wrapper import ModelWrapper
+from persona_core.progress import Progress, silent
 from persona_core.steering_plan import ClampProjection
 from persona_core.testing import (
     check_blending_strategy,
     check_capping_policy,
     check_dataset_generator,
+    check_judge,
     example_axis,
     example_context,
     example_vector,
@@ -70,6 +74,24 @@ class Edited(Templates):
 
     def _edited(self, result: Any) -> Any:
         return self.edit(result) if isinstance(result, self.which) else result
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """A judge that scores by the lengths of texts, with its scores changed."""
+
+    change: Callable[[torch.Tensor], torch.Tensor] = field(default=lambda scores: scores, repr=False)
+    name: str = "lengths"
+    unit: str = "letters"
+
+    def score(
+        self,
+        replies: Sequence[JudgedReply],
+        personas: Sequence[Archetype],
+        model: ModelWrapper,
+        progress: Progress = silent,
+    ) -> torch.Tensor:
+        return self.change(torch.tensor([[len(r.text) / len(p.description) for p in personas] for r in replies]))
 
 
 def total(parts: Parts) -> torch.Tensor:
@@ -139,6 +161,16 @@ BAD_GENERATORS = {
     "default side of its own": Edited(edit=lambda data: setting(default_prompts=(data.name,))(data)),
     "held-out pairs are trained on": Edited(edit=lambda data: setting(heldout=data.train)(data), which=SafetyDataset),
 }
+BAD_JUDGES = {
+    "other shape": Lengths(lambda scores: scores[:, 1:]),
+    "transposed": Lengths(lambda scores: scores.T),
+    "not finite": Lengths(lambda scores: scores * NAN),
+    "float64": Lengths(lambda scores: scores.double()),
+    "random": Lengths(lambda scores: scores + torch.rand(1)),
+    "relative to the other replies": Lengths(lambda scores: scores - scores.mean(0)),
+    "order counts": Lengths(lambda scores: scores.cumsum(0)),
+    "no unit": Lengths(unit=" "),
+}
 
 
 def test_the_built_ins_are_accepted() -> None:
@@ -151,6 +183,11 @@ def test_the_wrappers_of_this_file_are_accepted_where_they_change_nothing() -> N
     check_blending_strategy(Blend(total))
     check_capping_policy(Altered(lambda clamp: clamp))
     check_dataset_generator(Edited())
+    check_judge(Lengths())
+
+
+def test_the_judge_that_is_the_unsteered_model_is_accepted(model: ModelWrapper) -> None:
+    check_judge(LogProbJudge(), model)
 
 
 @pytest.mark.parametrize("blend", BAD_BLENDS.values(), ids=BAD_BLENDS)
@@ -171,12 +208,27 @@ def test_a_wrong_dataset_generator_is_rejected(generator: Templates) -> None:
         check_dataset_generator(generator)
 
 
+@pytest.mark.parametrize("judge", BAD_JUDGES.values(), ids=BAD_JUDGES)
+def test_a_wrong_judge_is_rejected(judge: Lengths) -> None:
+    with pytest.raises(AssertionError):
+        check_judge(judge)
+
+
+def test_a_judge_whose_repr_is_an_address_is_rejected() -> None:
+    class Plain(Lengths):
+        __repr__ = object.__repr__
+
+    with pytest.raises(AssertionError, match="make it a dataclass"):
+        check_judge(Plain())
+
+
 @pytest.mark.parametrize(
     ("check", "value"),
     [
         (check_blending_strategy, Blend(total, name="Two Words")),
         (check_capping_policy, Altered(lambda clamp: clamp, name="../floor")),
         (check_dataset_generator, Edited(name="")),
+        (check_judge, Lengths(name="log prob")),
     ],
 )
 def test_a_name_that_nobody_can_type_is_rejected(check: Callable[[Any], None], value: object) -> None:

@@ -13,7 +13,7 @@ from persona_core.plugins import BUILTIN, PluginManager
 FOLDERS = "register_vector_dirs"
 NAMED_HOOKS = (
     "register_archetypes", "register_dataset_generators", "register_blending_strategies",
-    "register_capping_policies", "register_models",
+    "register_capping_policies", "register_models", "register_judges", "register_prompt_sets",
 )  # fmt: skip
 
 

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from persona_core.archetype import Archetype
 from persona_core.progress import Progress, silent
 from persona_core.rollout import chat
-from persona_core.scoring import reply_log_probs
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from persona_core.model_wrapper import ModelWrapper
 
 
@@ -29,7 +27,10 @@ class JudgedReply:
 
 
 class Judge(Protocol):
-    """Scores replies: higher sounds more like the persona, 0 like the default assistant."""
+    """Scores replies: higher sounds more like the persona, 0 like the default assistant.
+
+    Scores are kept by the judge's `repr`: it holds every setting that changes a score, and no secret.
+    """
 
     @property
     def name(self) -> str:
@@ -71,6 +72,8 @@ class LogProbJudge:
         progress: Progress = silent,
     ) -> Float[Tensor, "reply persona"]:
         """Return the log-odds of each persona against the default assistant."""
+        import torch
+
         systems = {persona.name: persona.system_prompts[: self.n_prompts] for persona in personas}
         total, done = 1 + sum(map(len, systems.values())), 1
         plain = plain_log_probs(model, replies)
@@ -88,5 +91,7 @@ class LogProbJudge:
 
 def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:
     """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
+    from persona_core.scoring import reply_log_probs
+
     prompts = [model.encode(chat(reply.question, system)) for reply in replies]
     return reply_log_probs(model, prompts, [reply.tokens for reply in replies])

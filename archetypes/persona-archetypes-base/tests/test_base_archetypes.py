@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
-from persona_archetypes_base import register_archetypes
+from persona_archetypes_base import register_archetypes, register_prompt_sets
 
 from persona_core import Archetype
 from persona_core.plugins import load_plugins
@@ -59,3 +59,21 @@ def test_the_bank_holds_at_least_60_short_questions_and_none_twice() -> None:
 def test_two_archetypes_share_no_system_prompt(one: str, other: str) -> None:
     prompts = set(folded(ARCHETYPES[one].system_prompts))
     assert prompts.isdisjoint(folded(ARCHETYPES[other].system_prompts))
+
+
+def test_the_installed_entry_point_brings_voices_of_the_five() -> None:
+    registered = load_plugins().registry("register_prompt_sets")["base-voices"]
+    assert registered.distribution == DISTRIBUTION
+    assert set(registered.value.held_out.voices) == NAMES
+
+
+def test_no_voice_answers_a_question_of_the_bank() -> None:
+    (prompts,) = register_prompt_sets()
+    bank = set(folded(next(iter(ARCHETYPES.values())).questions))
+    assert bank.isdisjoint(folded(prompts.held_out.questions))
+
+
+def test_every_voice_is_a_text_of_its_own() -> None:
+    (prompts,) = register_prompt_sets()
+    texts = [text for voice in prompts.held_out.voices.values() for text in folded(voice)]
+    assert len(set(texts)) == len(texts) == len(NAMES) * len(prompts.held_out.questions)
