@@ -17,6 +17,7 @@ from persona_core.model_wrapper import ModelWrapper, batches
 from persona_core.progress import Progress, silent
 from persona_core.rollout import Condition, Rollout, chat
 from persona_core.rollouts import RolloutCache, RolloutRequest, roll_out
+from persona_core.shared_prefix import Batch, begin
 from persona_core.vector_math import masked_mean, mean_difference
 
 _CAPTURE_BATCH = 16
@@ -25,11 +26,10 @@ Read = Callable[[int, Float[Tensor, "batch token hidden"], Bool[Tensor, "batch t
 
 @dataclass(frozen=True)
 class _Batch:
-    """Some of the rollouts, padded, with the mask of real tokens and that of reply tokens."""
+    """Some of the rollouts, about to be read, with the mask of reply tokens among the tokens to run."""
 
     places: list[int]
-    ids: Int[Tensor, "batch token"]
-    mask: Bool[Tensor, "batch token"]
+    inputs: Batch
     reply: Bool[Tensor, "batch token"]
 
 
@@ -120,22 +120,25 @@ class ActivationExtractor:
         return torch.cat(found)
 
     def _read(self, batch: _Batch, read: Read) -> list[Tensor]:
-        layers = range(self.model.n_layers)
-        return self.model.capture(batch.ids, batch.mask, lambda i, hidden: read(i, hidden, batch.reply), layers)
+        layers, inputs = range(self.model.n_layers), batch.inputs
+        return self.model.capture(
+            inputs.ids, inputs.mask, lambda i, hidden: read(i, hidden, batch.reply), layers, inputs.cache
+        )
 
     def _batches(self, rollouts: Sequence[Rollout], stage: str) -> Iterator[_Batch]:
         done = 0
         self.progress(stage, done, len(rollouts))
         for places in batches([len(rollout.token_ids) for rollout in rollouts], _CAPTURE_BATCH):
             chosen = [rollouts[place] for place in places]
-            ids, mask = self.model.pad([rollout.token_ids for rollout in chosen])
-            yield _Batch(places, ids, mask, _reply_mask(mask, chosen))
+            starts = [rollout.response_start for rollout in chosen]
+            inputs = begin(self.model, [rollout.token_ids for rollout in chosen], starts)
+            yield _Batch(places, inputs, _reply_mask(inputs.ids, chosen))
             done += len(places)
             self.progress(stage, done, len(rollouts))
 
 
-def _reply_mask(mask: Bool[Tensor, "batch token"], rollouts: Sequence[Rollout]) -> Bool[Tensor, "batch token"]:
+def _reply_mask(ids: Int[Tensor, "batch token"], rollouts: Sequence[Rollout]) -> Bool[Tensor, "batch token"]:
     """Return which tokens belong to replies: the last ones of each left-padded row."""
-    from_end = mask.shape[1] - torch.arange(mask.shape[1], device=mask.device)
-    lengths = torch.tensor([rollout.n_response_tokens for rollout in rollouts], device=mask.device)
+    from_end = ids.shape[1] - torch.arange(ids.shape[1], device=ids.device)
+    lengths = torch.tensor([rollout.n_response_tokens for rollout in rollouts], device=ids.device)
     return from_end[None, :] <= lengths[:, None]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from persona_core.errors import SafetyUnavailable
 from persona_core.model_wrapper import ModelWrapper
+from persona_core.shared_prefix import Batch, begin
 from persona_core.steer_module import ArmedLayer, arm
 from persona_core.steering_plan import SteeringPlan
 
@@ -43,6 +44,14 @@ class Row:
         return not self.finish
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A row that has not ended, with its random stream."""
+
+    row: Row
+    chance: torch.Generator
+
+
 @dataclass
 class Prefix:
     """A key-value cache and the tokens it holds, for one row whose prompt begins with them.
@@ -69,21 +78,21 @@ def decode(
     `SafetyUnavailable` where a floor does not hold.
     """
     armed = arm_rows(model, rows) if armed is None else armed
-    chances = [torch.Generator().manual_seed(row.seed) for row in rows]
-    prefix = prefix or Prefix([], model.new_cache())
-    ids, mask = model.pad([row.prompt for row in rows])
-    fresh = ids[:, len(prefix.tokens) :]
-    logits = _forward(model, fresh, mask, prefix, armed, _prompt_keep(mask, fresh.shape[1]))
+    running = [_Running(row, torch.Generator().manual_seed(row.seed)) for row in rows]
+    batch = _prompts(model, rows, armed) if prefix is None else _after(model, rows[0], prefix)
     for _ in range(sampling.max_new_tokens):
-        picked = pick(logits[:, -1], sampling, chances)
-        step = _take(model, rows, picked, sampling)
-        yield step
-        if not any(row.live for row in rows):
+        logits = _forward(model, batch, armed, prefix)
+        picked = pick(logits[:, -1], sampling, [each.chance for each in running])
+        for each, token in zip(running, picked, strict=True):
+            _take(model, each.row, token, sampling)
+        yield _step(rows, running)
+        live = [place for place, each in enumerate(running) if each.row.live]
+        if not live:
             return
-        live = torch.tensor([[row.live] for row in rows], device=model.device)
-        mask = torch.cat([mask, live], 1)
-        fed = torch.tensor([[token or 0] for token in step], device=model.device)
-        logits = _forward(model, fed, mask, prefix, armed, None if bool(live.all()) else live)
+        if len(live) < len(running):  # the rest go on in a smaller batch
+            batch, running = batch.select(live), [running[place] for place in live]
+            armed = {layer: what.select(live) for layer, what in armed.items()}
+        batch = batch.then([each.row.tokens[-1] for each in running])
 
 
 def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
@@ -115,37 +124,40 @@ def _nucleus(odds: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     return likely.masked_fill(before >= top_p, 0), order
 
 
+def _prompts(model: ModelWrapper, rows: Sequence[Row], armed: Mapping[int, ArmedLayer]) -> Batch:
+    """Return the prompts as a batch; what rows of one plan begin with alike has run."""
+    limits = [len(row.prompt) - 1 for row in rows]
+    return begin(model, [row.prompt for row in rows], limits, armed=armed, kinds=[row.plan.kind() for row in rows])
+
+
+def _after(model: ModelWrapper, row: Row, prefix: Prefix) -> Batch:
+    """Return the part of a row's prompt that the prefix does not hold."""
+    ids, mask = model.pad([row.prompt])
+    return Batch.at_start(ids[:, len(prefix.tokens) :], mask, prefix.cache)
+
+
 def _forward(
-    model: ModelWrapper,
-    fresh: Int[Tensor, "rows token"],
-    mask: Bool[Tensor, "rows all"],
-    prefix: Prefix,
-    armed: Mapping[int, ArmedLayer],
-    keep: Bool[Tensor, "rows token"] | None,
+    model: ModelWrapper, batch: Batch, armed: Mapping[int, ArmedLayer], prefix: Prefix | None
 ) -> Float[Tensor, "rows 1 vocab"]:
-    for layer in armed.values():
-        layer.keep = keep
-    padded = None if bool(mask.all()) else mask
-    held, prefix.tokens = prefix.tokens, []
-    logits = model.forward(fresh, mask=padded, cache=prefix.cache, armed=armed)
-    prefix.tokens = [*held, *(int(token) for token in fresh[0])] if len(mask) == 1 else []
+    held: list[int] = []
+    if prefix is not None:
+        held, prefix.tokens = prefix.tokens, []
+    logits = batch.run(model, armed)
+    if prefix is not None:
+        prefix.tokens = [*held, *batch.ids[0].tolist()]
     _check_floor(armed)
     return logits
 
 
-def _prompt_keep(mask: Bool[Tensor, "rows all"], n_fresh: int) -> Bool[Tensor, "rows token"]:
-    """Return which fresh positions are steered: all but padding and each row's first token (the attention sink)."""
-    first = mask & (mask.long().cumsum(1) == 1)
-    return (mask & ~first)[:, -n_fresh:]
+def _take(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> None:
+    row.tokens.append(token)
+    row.finish = _finish(model, row, token, sampling)
 
 
-def _take(model: ModelWrapper, rows: Sequence[Row], picked: list[int], sampling: Sampling) -> list[int | None]:
-    step: list[int | None] = [token if row.live else None for row, token in zip(rows, picked, strict=True)]
-    for row, token in zip(rows, step, strict=True):
-        if token is not None:
-            row.tokens.append(token)
-            row.finish = _finish(model, row, token, sampling)
-    return step
+def _step(rows: Sequence[Row], running: Sequence[_Running]) -> list[int | None]:
+    """Return each row's new token, or None for the rows that had ended before."""
+    new = {id(each.row): each.row.tokens[-1] for each in running}
+    return [new.get(id(row)) for row in rows]
 
 
 def _finish(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> str:
@@ -158,7 +170,7 @@ def _finish(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> st
 
 def _check_floor(armed: Mapping[int, ArmedLayer]) -> None:
     """Stop the reply where a floor does not hold: a number that is not finite, or a stream below its floor."""
-    lowest = [layer.tally.lowest_after / layer.floor_scale for layer in armed.values() if layer.clamps]
+    lowest = [layer.tally.lowest_after[layer.rows] / layer.floor_scale for layer in armed.values() if layer.clamps]
     if lowest and not bool((torch.stack(lowest) >= -0.01).all()):
         raise SafetyUnavailable(
             "the safety floor could not be held (the residual stream overflowed); nothing more is generated. "

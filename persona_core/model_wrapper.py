@@ -119,6 +119,13 @@ class ModelWrapper:
 
         return DynamicCache(config=self._model.config)
 
+    @cached_property
+    def shares_caches(self) -> bool:
+        """Tell whether rows may have padding inside their cache: not where attention sees a window of places."""
+        from transformers.cache_utils import DynamicLayer
+
+        return all(type(layer) is DynamicLayer for layer in self.new_cache().layers)
+
     def forward(
         self,
         token_ids: Int[Tensor, "batch token"],
@@ -131,24 +138,22 @@ class ModelWrapper:
     ) -> Float[Tensor, "batch kept vocab"]:
         """Run one forward and return the last `keep_logits` positions' logits, steered where `armed` says so.
 
-        `mask` is False at padding, which is on the left. With a cache, `token_ids` are the new tokens only. A
-        `differentiable` forward keeps what a gradient with regard to what `armed` adds needs.
+        `mask` is False at padding, which comes before tokens and never ends a row. With a cache, `token_ids` are the
+        new tokens only. A `differentiable` forward keeps what a gradient with regard to what `armed` adds needs.
         """
-        options: dict[str, Any] = {} if cache is None else {"past_key_values": cache, "use_cache": True}
-        if mask is not None:
-            places = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -token_ids.shape[1] :]
-            options |= {"attention_mask": mask.long(), "position_ids": places}
+        inputs = _inputs(token_ids, mask, cache)
         gradients = torch.enable_grad() if differentiable else torch.inference_mode()
         with self.lock, gradients, _armed(self._steers, armed or {}):
-            output = self.nnsight.trace(trace=False, input_ids=token_ids, logits_to_keep=keep_logits, **options)
+            output = self.nnsight.trace(trace=False, logits_to_keep=keep_logits, **inputs)
         return output.logits  # type: ignore[no-any-return]
 
     def capture(
         self,
         token_ids: Int[Tensor, "batch token"],
-        mask: Bool[Tensor, "batch token"],
+        mask: Bool[Tensor, "batch past_and_token"],
         reduce: Reduce,
         layers: Sequence[int],
+        cache: Any = None,
     ) -> list[Tensor]:
         """Run one forward and return `reduce(layer, hidden)` for each layer, in ascending order.
 
@@ -156,26 +161,23 @@ class ModelWrapper:
         layer do not run.
         """
         envoys = self.nnsight.get(self._layers_path)
-        places = (mask.long().cumsum(1) - 1).clamp_min(0)
-        with (
-            self.lock,
-            torch.inference_mode(),
-            self.nnsight.trace(
-                input_ids=token_ids, attention_mask=mask.long(), position_ids=places, use_cache=False
-            ) as tracer,
-        ):
+        inputs = _inputs(token_ids, mask, cache)
+        with self.lock, torch.inference_mode(), self.nnsight.trace(**inputs) as tracer:
             rows = [reduce(layer, envoys[layer].output) for layer in layers]
             nnsight.save(rows)
             tracer.stop()
         return rows
 
-    def pad(self, sequences: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"]]:
+    def pad(
+        self, sequences: Sequence[Sequence[int]], after: int = 0
+    ) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"]]:
         """Return sequences as one left-padded batch on the model's device, with the mask of real tokens.
 
-        On CUDA no batch is 1 modulo 32 long: left-padded attention may be wrong there (transformers #47651).
+        They come `after` so many places of a cache. On CUDA no batch is 1 modulo 32 long: left-padded attention may be
+        wrong there (transformers #47651).
         """
         longest = max(len(sequence) for sequence in sequences)
-        if self.device.type == "cuda" and len(sequences) > 1 and longest % 32 == 1:
+        if self.device.type == "cuda" and len(sequences) > 1 and (after + longest) % 32 == 1:
             longest += 1
         filler = self.tokenizer.pad_token_id or 0
         ids = torch.full((len(sequences), longest), filler)
@@ -184,6 +186,15 @@ class ModelWrapper:
             ids[row, longest - len(sequence) :] = torch.tensor(list(sequence))
             mask[row, longest - len(sequence) :] = True
         return ids.to(self.device), mask.to(self.device)
+
+
+def _inputs(token_ids: Tensor, mask: Tensor | None, cache: Any) -> dict[str, Any]:
+    """Return a forward's inputs: positions count real tokens, and a mask without padding is left out."""
+    inputs: dict[str, Any] = {"input_ids": token_ids, "past_key_values": cache, "use_cache": cache is not None}
+    if mask is not None and not bool(mask.all()):
+        places = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -token_ids.shape[1] :]
+        inputs |= {"attention_mask": mask.long(), "position_ids": places}
+    return inputs
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from persona_core.decoding import Row, arm_rows
 from persona_core.model_wrapper import ModelWrapper, batches
-from persona_core.steering_plan import SteeringPlan
+from persona_core.shared_prefix import begin
+from persona_core.steering_plan import UNSTEERED, SteeringPlan
 
 _BATCH = 16
 
@@ -21,10 +22,10 @@ def reply_log_probs(
     """Return the mean log-probability per token, in nats, of each reply after its prompt, unsteered."""
     means = torch.zeros(len(prompts))
     for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
-        log_probs = _log_probs(model, [prompts[p] for p in places], [replies[p] for p in places], None)
-        for row, place in enumerate(places):
+        log_probs = _log_probs(model, [prompts[p] for p in places], [replies[p] for p in places], UNSTEERED)
+        for place, found in zip(places, log_probs, strict=True):
             reply = torch.tensor(list(replies[place]), device=model.device)
-            means[place] = log_probs[row].gather(-1, reply[:, None]).mean()
+            means[place] = found.gather(-1, reply[:, None]).mean()
     return means
 
 
@@ -38,7 +39,8 @@ def plan_cost(
     kl, same = [], []
     for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
         chosen = [prompts[p] for p in places], [replies[p] for p in places]
-        for plain, steered in zip(_log_probs(model, *chosen, None), _log_probs(model, *chosen, plan), strict=True):
+        both = (_log_probs(model, *chosen, each) for each in (UNSTEERED, plan))
+        for plain, steered in zip(*both, strict=True):
             kl.append((plain.exp() * (plain - steered)).sum(-1))
             same.append(plain.argmax(-1) == steered.argmax(-1))
     return float(torch.cat(kl).mean()), float(torch.cat(same).float().mean())
@@ -54,7 +56,7 @@ def plan_gain(
     gains = torch.zeros(len(prompts))
     for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
         chosen = [prompts[p] for p in places], [replies[p] for p in places]
-        both = zip(places, _log_probs(model, *chosen, None), _log_probs(model, *chosen, plan), strict=True)
+        both = zip(places, _log_probs(model, *chosen, UNSTEERED), _log_probs(model, *chosen, plan), strict=True)
         for place, plain, steered in both:
             reply = torch.tensor(list(replies[place]), device=model.device)
             gains[place] = (steered - plain).gather(-1, reply[:, None]).mean()
@@ -62,20 +64,12 @@ def plan_gain(
 
 
 def _log_probs(
-    model: ModelWrapper,
-    prompts: Sequence[Sequence[int]],
-    replies: Sequence[Sequence[int]],
-    plan: SteeringPlan | None,
-) -> list[Float[Tensor, "token vocab"]]:
-    """Return, for each row, the log-probabilities that predict its reply's tokens."""
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
+) -> Iterator[Float[Tensor, "token vocab"]]:
+    """Yield, for each row, the log-probabilities that predict its reply's tokens; never all rows' at once."""
     whole = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
-    ids, mask = model.pad(whole)
-    longest = max(len(reply) for reply in replies)
-    armed = {}
-    if plan is not None:
-        armed = arm_rows(model, [Row(sequence, plan) for sequence in whole])
-        keep = mask & (mask.long().cumsum(1) > 1)
-        for layer in armed.values():
-            layer.keep = keep
-    logits = model.forward(ids, mask=mask, armed=armed, keep_logits=longest + 1).float()
-    return [torch.log_softmax(logits[row, -len(reply) - 1 : -1], -1) for row, reply in enumerate(replies)]
+    armed = arm_rows(model, [Row(sequence, plan) for sequence in whole])
+    batch = begin(model, whole, [len(prompt) - 1 for prompt in prompts], armed=armed)
+    logits = batch.run(model, armed, max(len(reply) for reply in replies) + 1)
+    for row, reply in zip(logits, replies, strict=True):
+        yield torch.log_softmax(row[-len(reply) - 1 : -1].float(), -1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from persona_core.steering_plan import ClampProjection, SteeringPlan
@@ -22,6 +23,10 @@ class ArmedClamp:
     low: Float[Tensor, "rows 1"]
     high: Float[Tensor, "rows 1"]
 
+    def select(self, which: Int[Tensor, "some"]) -> ArmedClamp:
+        """Return these rows' part."""
+        return ArmedClamp(self.unit_direction[which], self.low[which], self.high[which])
+
 
 class Tally:
     """What happened to each row at one layer, added up on the device over all forwards of a reply."""
@@ -34,16 +39,36 @@ class Tally:
         self.lowest_after = torch.full((rows,), torch.inf, device=device)
         self.probe = torch.zeros(rows, device=device)
 
+    def copy_rows(self, rows: Sequence[int]) -> None:
+        """Make row `i` what row `rows[i]` is now."""
+        for name, found in vars(self).items():
+            setattr(self, name, found[list(rows)])
+
 
 @dataclass
 class ArmedLayer:
-    """A layer's part of the plans of a batch, on the model's device, with its tally."""
+    """A layer's part of the plans of a batch, on the model's device, with its tally.
+
+    `rows` are the places in the tally of the rows that run: rows that have ended are left out, and stay counted.
+    """
 
     add: Float[Tensor, "rows 1 hidden"] | None
     clamps: tuple[ArmedClamp, ...]
     probe: Float[Tensor, "rows 1 hidden"] | None
     tally: Tally
     keep: Bool[Tensor, "rows token"] | None = None
+    rows: EllipsisType | Int[Tensor, "rows"] = ...
+
+    def select(self, places: Sequence[int]) -> ArmedLayer:
+        """Return what is done to these rows alone, counted in the same tally."""
+        which = torch.tensor(places, device=self.tally.tokens.device)
+        return ArmedLayer(
+            add=None if self.add is None else self.add[which],
+            clamps=tuple(clamp.select(which) for clamp in self.clamps),
+            probe=None if self.probe is None else self.probe[which],
+            tally=self.tally,
+            rows=torch.arange(len(self.tally.tokens), device=which.device)[self.rows][which],
+        )
 
     @property
     def floor_scale(self) -> Float[Tensor, "rows"]:
@@ -81,23 +106,26 @@ class ArmedLayer:
         hits = shift != 0
         if self.keep is not None:
             hits, distance = hits & self.keep, distance.masked_fill(~self.keep, torch.inf)
-        self.tally.floor_hits += hits.sum(1)
-        self.tally.lowest_before = torch.minimum(self.tally.lowest_before, distance.amin(1))
+        self.tally.floor_hits[self.rows] += hits.sum(1)
+        self._lower(self.tally.lowest_before, distance)
 
     def _record(self, wide: Tensor, output: Tensor) -> None:
         counted = torch.ones_like(wide[..., 0]) if self.keep is None else self.keep.float()
         change = (output - wide).norm(dim=-1) / wide.norm(dim=-1).clamp_min(1e-12)
-        self.tally.tokens += counted.sum(1)
-        self.tally.relative_change += (change * counted).sum(1)
+        self.tally.tokens[self.rows] += counted.sum(1)
+        self.tally.relative_change[self.rows] += (change * counted).sum(1)
         for clamp in self.clamps:
             self._record_floor(output, clamp, counted)
         if self.probe is not None:
-            self.tally.probe += ((output * self.probe).sum(-1) * counted).sum(1)
+            self.tally.probe[self.rows] += ((output * self.probe).sum(-1) * counted).sum(1)
 
     def _record_floor(self, output: Tensor, clamp: ArmedClamp, counted: Tensor) -> None:
         distance = (output * clamp.unit_direction).sum(-1) - clamp.low
         distance = torch.where(counted > 0, distance, torch.inf)
-        self.tally.lowest_after = torch.minimum(self.tally.lowest_after, distance.amin(1))
+        self._lower(self.tally.lowest_after, distance)
+
+    def _lower(self, lowest: Tensor, distance: Tensor) -> None:
+        lowest[self.rows] = torch.minimum(lowest[self.rows], distance.amin(1))
 
 
 Armed = Callable[[Tensor], Tensor]

@@ -14,6 +14,7 @@ from persona_core.persona_manager import PersonaManager
 from persona_core.plan_building import Steering, build_plan
 from persona_core.receipt import Receipt, steering_fields
 from persona_core.rollout import Message, chat
+from persona_core.shared_prefix import common_length
 from persona_core.steer_module import ArmedLayer
 from persona_core.steering_plan import SteeringPlan
 
@@ -147,7 +148,7 @@ class SteeringEngine:
     def _reusable(self, row: Row) -> Prefix:
         """Return the kept cache cut to what the prompt shares with it; an empty one where the plan has changed."""
         plan = row.plan.digest()
-        common = _common(self._prefix.tokens, row.prompt) if plan == self._prefix_plan else 0
+        common = common_length(self._prefix.tokens, row.prompt) if plan == self._prefix_plan else 0
         common = min(common, len(row.prompt) - 1)
         if common <= 0 or self._prefix.cache is None:
             self._prefix = Prefix([], self.model.new_cache())
@@ -163,11 +164,6 @@ def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
     if not messages or not messages[-1]["content"].strip():
         raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
     return messages
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    pairs = zip(one, other, strict=False)
-    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _receipt(

@@ -79,15 +79,24 @@ class SteeringPlan:
 
     def digest(self) -> str:
         """Return a short hash of everything that changes the stream; probes and the label do not count."""
-        parts: Iterable[tuple[object, Tensor]] = [
-            *(((item.layer, "add"), item.direction) for item in self.additions),
-            *(((item.layer, item.low, item.high), item.unit_direction) for item in self.clamps),
-        ]
-        state = hashlib.sha256()
-        for key, tensor in parts:
-            state.update(repr(key).encode())
-            state.update(tensor.detach().cpu().float().numpy().tobytes())
-        return state.hexdigest()[:16]
+        return _hash(
+            [
+                *(((item.layer, "add"), item.direction) for item in self.additions),
+                *(((item.layer, item.low, item.high), item.unit_direction) for item in self.clamps),
+            ]
+        )
+
+    def kind(self) -> str:
+        """Return what rows have in common that are changed and read alike: the digest, and that of the probes."""
+        return self.digest() + _hash([((item.layer,), item.unit_direction) for item in self.probes])
+
+
+def _hash(parts: Iterable[tuple[object, Tensor]]) -> str:
+    state = hashlib.sha256()
+    for key, tensor in parts:
+        state.update(repr(key).encode())
+        state.update(tensor.detach().cpu().float().numpy().tobytes())
+    return state.hexdigest()[:16]
 
 
 UNSTEERED = SteeringPlan()

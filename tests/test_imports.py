@@ -24,6 +24,7 @@ TIERS = (
     ("activation_extractor", "gradient", "scoring"),
     ("rollouts",),
     ("decoding",),
+    ("shared_prefix",),
     ("model_wrapper",),
     ("model_loading", "steer_module"),
     ("fingerprint", "persona_data"),
