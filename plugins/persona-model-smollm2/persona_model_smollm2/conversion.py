@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ CONTEXT = 8192
 
 
 def convert(gguf: Path, folder: Path, report: Report) -> None:
-    """Write the model and tokenizer of `gguf` into a new `folder`; takes about 20 s and 1.2 GB of memory."""
-    report("converting SmolLM2-135M-Instruct: about 20 s, once")
-    _save_model(gguf, folder)
-    _save_tokenizer(gguf, folder)
+    """Write the model and tokenizer of `gguf` into a new `folder`; takes about 10 s and 1.2 GB of memory."""
+    report("converting SmolLM2-135M-Instruct: about 10 s, once")
+    with _read_once():
+        _save_model(gguf, folder)
+        _save_tokenizer(gguf, folder)
     (folder / SOURCE).write_bytes(_source())
     _flush(folder)
 
@@ -47,6 +49,29 @@ def _source() -> bytes:
         "revision": REVISION,
     }
     return json.dumps(facts, indent=2).encode() + b"\n"
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Let transformers parse the file once: it asks for a reader for the config, the weights and the tokenizer.
+
+    The reader cuts 100,000 strings out of the file one by one, and a `memmap` runs Python code of its own at each cut;
+    a plain array over the same bytes does not.
+    """
+    import gguf
+    import numpy
+
+    class Reader(gguf.GGUFReader):  # type: ignore[misc]
+        def _build_fields(self, *args: Any) -> Any:
+            self.data = numpy.asarray(self.data)
+            return super()._build_fields(*args)
+
+    original = gguf.GGUFReader
+    gguf.GGUFReader = cache(Reader)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader = original
 
 
 def _save_model(gguf: Path, folder: Path) -> None:

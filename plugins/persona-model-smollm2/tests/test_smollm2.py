@@ -240,3 +240,23 @@ def test_a_cache_that_cannot_be_written_is_named(empty: Path) -> None:
     with pytest.raises(ModelError, match=CACHE_VARIABLE) as caught:
         fetch(refuse)
     assert str(empty) in str(caught.value)
+
+
+def test_the_file_is_parsed_once_for_all_readers_and_as_before_afterwards(tmp_path: Path) -> None:
+    import gguf
+    from persona_model_smollm2.conversion import _read_once
+
+    path = tmp_path / "small.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_array("tokenizer.ggml.tokens", ["one", "two"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    before = gguf.GGUFReader
+    with _read_once():
+        first = gguf.GGUFReader(path)
+        assert gguf.GGUFReader(path) is first
+    assert gguf.GGUFReader is before
+    fields = (reader.fields["tokenizer.ggml.tokens"].contents() for reader in (first, before(path)))
+    assert list(fields) == [["one", "two"], ["one", "two"]]
