@@ -385,7 +385,6 @@ WITH_MODEL = [
     ("steering.blending", "wighted-sum", "did you mean 'weighted-sum'"),
     ("steering.capping_layers", "0-3", "after the last capping layer"),
     ("extraction.target_layers", "20-40", "out of range"),
-    ("extraction.target_layers", "3-5", "persona-steer extract sage"),
 ]
 
 

@@ -30,13 +30,16 @@ def test_safety_axis_separates_refusal_and_not_personas(model):
     for layer in model.capping_layers:
         assert header.measured["heldout_auc"][layer] >= 0.95
         assert 0.4 <= header.measured["persona_auc"][layer] <= 0.6
-    assert header.measured["floor_cost_kl"] <= 0.02
+    floor = {point.percentile: point for point in header.floor_curve}[25.0]
+    assert floor.kl <= 0.02
+    assert floor.top1 >= 0.96
+    assert floor.rise >= 1.0
 
 
 def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
     """All 100 replies again with the recorded seed; the floor and the dose are not part of the direction."""
     from persona_core.activation_extractor import ActivationExtractor
-    from persona_core.extraction import persona_activations
+    from persona_core.extraction import measure_persona, persona_replies
     from persona_core.persona_data import persona_dataset
     from persona_core.vector_building import build_persona
 
@@ -46,8 +49,9 @@ def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
     assert bundled.header.seed == config.extraction.seed
     dataset = persona_dataset(manager, "sage")
     assert dataset.digest() == bundled.header.dataset_digest
+    extractor = ActivationExtractor(model, config)
+    found = measure_persona(extractor, manager, dataset, persona_replies(extractor, dataset, "sage"))
     baseline = manager.store.baseline(model.identity)
-    raw = persona_activations(ActivationExtractor(model, config), dataset, "sage").mean.mean(0) - baseline.mean
-    again = build_persona("sage", raw, "", manager.store, config, baseline)
+    again = build_persona("sage", found.raw, "", manager.store, config, baseline, gradient=found.gradient)
     layers = list(bundled.header.target_layers)
     assert float(cosine(again.directions[layers], bundled.directions[layers]).min()) >= 0.99

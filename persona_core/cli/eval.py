@@ -34,7 +34,7 @@ QUICK = {"questions": 4, "dose_questions": 1, "tokens": 24}
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling and the intervals.")
 @click.option("--quick", is_flag=True, help="A few questions and short replies: minutes, and wide intervals.")
 @click.option(
-    "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots."
+    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots."
 )
 @json_option
 @model_option
