@@ -105,7 +105,8 @@ class PersonaManager:
         if name in self.archetypes:
             raise VectorNotFound(f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`")
         near = suggestion(name, {*self.names(), *self.archetypes})
-        raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}; see `persona-steer list`")
+        shown = "" if near.endswith("?") else "; see `persona-steer list`"
+        raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}{shown}")
 
     def save(self, vector: PersonaVector) -> Path:
         """Write a persona into the workspace."""

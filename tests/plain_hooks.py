@@ -43,12 +43,12 @@ def hook_tokens(model, prompts, plan, n_tokens):
 
 
 def nnsight_tokens(model, prompts, plan, n_tokens):
-    """Return greedy tokens of a pure nnsight edit that reaches every step."""
+    """Return greedy tokens of a pure nnsight edit that reaches every step; an empty plan rewrites layer 0 as it is."""
     ids, mask = model.pad(prompts)
     kept = steered_positions(mask)
     with model.nnsight.edit() as (tracer, edited):
         for _ in tracer.iter[:]:
-            for layer in plan.layers:
+            for layer in plan.layers or (0,):
                 envoy = edited.get(model._layers_path)[layer]
                 envoy.output = steer(envoy.output, plan, layer, kept)
     with warnings.catch_warnings():

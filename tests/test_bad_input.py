@@ -14,10 +14,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from persona_core import SteeringEngine
 from persona_core.cli import build_cli
+from persona_core.cli.generate import show
+from persona_core.decoding import Sampling
 from persona_core.persona_vector import PersonaVector
 from persona_core.plugins import load_plugins
 
+TIMEOUT = 240
 SLUG = "smollm2-135m-instruct"
 CONFIG = "# persona-steer\nmodel:\n  name: smollm2\n"
 Refused = Callable[..., Result]
@@ -301,13 +305,36 @@ def test_file_in_place_of_a_folder_is_refused(refused: Refused, home: Path, fold
     refused(*command.split(), says=(folder,))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind root")
-def test_read_only_workspace_is_refused(refused: Refused, home: Path) -> None:
+# Root writes where permissions forbid it, but not without CAP_DAC_OVERRIDE (1), which PR_CAPBSET_DROP (24) takes away.
+BOUND_BY_PERMISSIONS = """
+import ctypes, os, sys
+getattr(ctypes.CDLL(None), "prctl", lambda *what: None)(24, 1, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+WRITES = (
+    "load sage", "config set generation.top_p 0.9", "datasets generate safety", "delete sage --yes",
+    "create new --description wise --no-extract",
+)  # fmt: skip
+
+
+@pytest.fixture
+def read_only(home: Path) -> Iterator[Path]:
+    """A workspace in which nothing can be written."""
     home.chmod(0o555)
-    try:
-        refused("load", "sage", says=("cannot write",))
-    finally:
-        home.chmod(0o755)
+    yield home
+    home.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the permissions of folders are another matter there")
+def test_read_only_workspace_is_read_and_every_write_is_refused(read_only: Path) -> None:
+    for command in WRITES:
+        process = start(*command.split(), before=("-c", BOUND_BY_PERMISSIONS))
+        stdout, stderr = process.communicate(timeout=TIMEOUT)
+        check(process.returncode, stderr, ("cannot write", str(read_only)))
+        assert stdout == ""
+    process = start("info", "sage", before=("-c", BOUND_BY_PERMISSIONS))
+    assert "sage: " in process.communicate(timeout=TIMEOUT)[0]
+    assert contents(read_only) == {"config.yaml": CONFIG.encode()}
 
 
 def test_failed_write_keeps_the_old_state(refused: Refused, home: Path) -> None:
@@ -414,6 +441,10 @@ class TestWithTheModel:
         place(home, with_nan(bundled(cli)))
         refused("generate", "hi", "--persona", "sage", says=("not finite",))
 
+    def test_replies_that_cannot_be_kept_stop_an_extraction(self, refused: Refused, slow_home: Path) -> None:
+        (slow_home / "cache").write_text("a file")
+        refused("extract", "sage", says=("cannot write", str(slow_home / "cache")))
+
     def test_missing_safety_axis_is_never_ignored(
         self, refused: Refused, home: Path, cli: click.Group, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -423,25 +454,26 @@ class TestWithTheModel:
         refused("generate", "hi", "--persona", "sage", says=("floor cannot be held",))
 
 
-def start(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
+def start(*arguments: str, before: tuple[str, ...] = (), **settings: str) -> "subprocess.Popen[str]":
     """Start the command line as a process."""
     environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "persona_core.cli", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    command = [sys.executable, *before, "-m", "persona_core.cli", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
 def test_hub_model_without_a_network_names_the_alternatives(home: Path, tmp_path: Path) -> None:
     no_proxy = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "")
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub"), **no_proxy}
     process = start("generate", "hi", "--model", "nobody/nothing", **offline)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=TIMEOUT)
     check(process.returncode, stderr, ("nobody/nothing", "--model smollm2", "--model FOLDER"))
 
 
 def test_model_cache_that_is_a_file_is_named(home: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     process = start("generate", "hi", PERSONA_STEER_CACHE=str(tmp_path / "cache"))
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=TIMEOUT)
     check(process.returncode, stderr, (str(tmp_path / "cache"),))
     assert (tmp_path / "cache").read_text() == "a file"
 
@@ -467,7 +499,7 @@ def test_interrupted_extraction_goes_on_where_it_was(slow_home: Path) -> None:
     for first in ("sage: replies: 2 of 8", "sage: replies:"):
         process = start("extract", "sage")
         left.append(interrupt_at(process, first))
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 130, stderr
         assert "Stopped. What was finished is kept." in stderr
         assert "Traceback" not in stderr
@@ -480,8 +512,38 @@ def test_interrupted_reply_keeps_its_text(home: Path) -> None:
     assert process.stdout is not None
     first = process.stdout.read(1)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, stderr
     assert (first + stdout).strip()
     assert "Traceback" not in stderr
     assert "tokens" in stderr
+
+
+def test_reply_interrupted_in_a_chat_keeps_its_text_and_the_chat_goes_on(home: Path) -> None:
+    process = start("chat", "--max-new-tokens", "2000", "--temperature", "0")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("Tell me a long story.\n")
+    process.stdin.flush()
+    first = process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate("/status\n/quit\n", timeout=TIMEOUT)
+    assert process.returncode == 0, stderr
+    assert "1 turns" in stdout
+    assert (first + stdout).split("persona none")[0].strip()
+    assert "Traceback" not in stderr
+
+
+def test_interrupt_before_the_first_token_leaves_no_reply(engine: SteeringEngine) -> None:
+    """The prompt takes longer to read than the timer runs."""
+    stream = engine.stream("word " * 7000, "sage")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            show(stream)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert stream.row.tokens == []
+    assert engine.generate(["What is fire?"], "sage", sampling=Sampling(4))[0].text

@@ -246,7 +246,8 @@ class TestWithTheModel:
         lines = [
             "/help", "/list", "/status", "/persona sage", "What is fire?", "/strength 0.5", "/safety off",
             "/blend sage:0.5,trickster:0.3", "And water?", "/safety on", "/none", "/persona sgae", "/strength much",
-            "/blnd", "/status", "/quit", "never read",
+            "/strength 9", "/blnd", "/xyz", "/persona", "/blend sage", "/blend sage:-1,trickster:1", "/safety maybe",
+            "/persona chef", "/status", "/quit", "never read",
         ]  # fmt: skip
         result = run("chat", "--max-new-tokens", "6", stdin="\n".join(lines) + "\n")
         assert "/strength 0.0-2.0" in result.stdout
@@ -254,9 +255,13 @@ class TestWithTheModel:
         assert "persona sage 0.5 + trickster 0.3; strength 0.5; safety off; 1 turns" in result.stdout
         assert "persona none; strength 0.5; safety on; 2 turns" in result.stdout
         assert result.stderr.count("[sage") == 2
+        says = [
+            "did you mean 'sage'?", "0.0-2.0, not 'much'", "9 is out of range: use 0.0-2.0", "did you mean /blend?",
+            "no command /xyz; /help lists the commands", "/persona takes a name", "'sage' in the blend has no weight",
+            "the weight of 'sage' is -1", "takes on or off, not 'maybe'", "run `persona-steer extract chef`",
+        ]  # fmt: skip
         errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
-        assert [error.split()[-1].strip("'?") for error in errors[::2]] == ["list`", "blend"]
-        assert len(errors) == 3
+        assert [words for words, error in zip(says, errors, strict=True) if words not in error] == []
 
     def test_create_from_a_description_makes_a_persona_that_speaks(
         self, run: Run, tiny: None, workspace_folder: Path

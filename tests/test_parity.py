@@ -18,14 +18,14 @@ PROMPTS = ("What makes a good life?", "Hi", "Name three fruits and say in one se
 GREEDY = Sampling(max_new_tokens=12, temperature=0)
 
 
-def random_plan(model, seed: int, n_layers: int = 4) -> SteeringPlan:
-    """Return a plan of random directions of noticeable size, with floors in later layers."""
+def random_plan(model, seed: int, n_layers: int = 4, size: float = 0.3, low: float = 1.0) -> SteeringPlan:
+    """Return a plan of random directions, of noticeable size unless given, with floors in later layers."""
     chance = torch.Generator().manual_seed(seed)
     layers = torch.randperm(model.n_layers - 4, generator=chance)[:n_layers].tolist()
     hidden = model.identity.hidden_size
-    additions = [AddDirection(layer, torch.randn(hidden, generator=chance) * 0.3) for layer in layers]
+    additions = [AddDirection(layer, torch.randn(hidden, generator=chance) * size) for layer in layers]
     units = [torch.nn.functional.normalize(torch.randn(hidden, generator=chance), dim=0) for _ in layers]
-    clamps = [ClampProjection(layer + 3, unit, low=1.0) for layer, unit in zip(layers, units, strict=True)]
+    clamps = [ClampProjection(layer + 3, unit, low=low) for layer, unit in zip(layers, units, strict=True)]
     return SteeringPlan(tuple(additions), tuple(clamps), label=f"random {seed}")
 
 
@@ -65,11 +65,13 @@ def test_rows_of_a_batch_equal_their_single_runs_under_their_own_plans(model):
     assert [row.tokens for row in rows] == alone
 
 
-def test_early_end_of_text_ends_one_row_and_not_the_others(model):
+@pytest.mark.parametrize("plan", ["empty", "small"])
+def test_early_end_of_text_ends_one_row_and_not_the_others(model, plan):
     prompts = [model.encode(chat("Say only the word yes.")), model.encode(chat(PROMPTS[0]))]
-    long = Sampling(max_new_tokens=40, temperature=0)
-    ours = module_tokens(model, prompts, SteeringPlan(), long)
-    assert ours == plain_hooks.hook_tokens(model, prompts, SteeringPlan(), 40)
+    steered = SteeringPlan() if plan == "empty" else random_plan(model, 3, size=0.05, low=0.1)
+    ours = module_tokens(model, prompts, steered, Sampling(max_new_tokens=40, temperature=0))
+    assert ours == plain_hooks.hook_tokens(model, prompts, steered, 40)
+    assert ours == plain_hooks.nnsight_tokens(model, prompts, steered, 40)
     assert len(ours[0]) < len(ours[1]) == 40
 
 
@@ -79,6 +81,13 @@ def test_empty_plan_is_bit_identical_to_the_untouched_model(model):
     with torch.inference_mode():
         plain = model._model(input_ids=ids, use_cache=False).logits
     assert torch.equal(ours, plain)
+
+
+def test_empty_plan_gives_the_same_tokens_in_a_batch(model):
+    prompts = [model.encode(chat(prompt)) for prompt in PROMPTS]
+    ours = module_tokens(model, prompts, SteeringPlan())
+    assert ours == plain_hooks.hook_tokens(model, prompts, SteeringPlan(), GREEDY.max_new_tokens)
+    assert ours == plain_hooks.nnsight_tokens(model, prompts, SteeringPlan(), GREEDY.max_new_tokens)
 
 
 def test_strength_zero_and_no_persona_are_the_same_tokens_as_the_untouched_model(model, engine):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from persona_core.blending import parse_blend
 from persona_core.errors import SteeringError
-from persona_core.names import suggestion
 from persona_core.persona_manager import PersonaManager
 
 if TYPE_CHECKING:
@@ -62,12 +62,19 @@ def run_command(state: ChatState, line: str) -> str:
     """Run a slash command and return what it says; raise `SteeringError` for one that is unknown or malformed."""
     name, _, value = line[1:].partition(" ")
     if name not in COMMANDS:
-        raise SteeringError(f"no command /{name}{suggestion(name, COMMANDS)}")
+        raise SteeringError(f"no command /{name}{_near(name)}")
     return COMMANDS[name][0](state, value.strip())
 
 
+def _near(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"; did you mean /{near[0]}?" if near else "; /help lists the commands"
+
+
 def _persona(state: ChatState, value: str) -> str:
-    if value in ("", "none"):
+    if not value:
+        raise SteeringError("/persona takes a name: /list shows them, /none turns steering off")
+    if value == "none":
         return _none(state, "")
     state.manager.require(value)
     state.personas = {value: 1.0}
@@ -78,7 +85,7 @@ def _strength(state: ChatState, value: str) -> str:
     try:
         strength = float(value)
     except ValueError:
-        raise SteeringError(f"strength {value!r} is not a number: use 0.0-2.0") from None
+        raise SteeringError(f"/strength takes a number, 0.0-2.0, not {value!r}") from None
     if not 0 <= strength <= 2:
         raise SteeringError(f"strength {strength:g} is out of range: use 0.0-2.0")
     state.strength = strength
@@ -115,7 +122,8 @@ def _status(state: ChatState, value: str) -> str:
 
 
 def _help(state: ChatState, value: str) -> str:
-    return "\n".join(f"  {usage:28} {text}" for _, usage, text in COMMANDS.values())
+    width = max(len(usage) for _, usage, _ in COMMANDS.values())
+    return "\n".join(f"  {usage:{width}}  {text}" for _, usage, text in COMMANDS.values())
 
 
 def _quit(state: ChatState, value: str) -> str:

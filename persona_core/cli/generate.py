@@ -65,13 +65,15 @@ def prompt_text(prompt: str) -> str:
 
 
 def show(stream: ReplyStream, quiet: bool = False) -> bool:
-    """Print pieces as they come; tell whether Ctrl-C stopped the reply."""
+    """Print pieces as they come; tell whether Ctrl-C stopped the reply. Before the first token it is no reply."""
     try:
         for piece in stream:
             if not quiet:
                 click.echo(piece, nl=False)
                 sys.stdout.flush()
     except KeyboardInterrupt:
+        if not stream.row.tokens:
+            raise
         return True
     finally:
         if not quiet:

@@ -1,6 +1,8 @@
 """`persona-steer list`: the personas of the configured model."""
 
 import json
+import shutil
+import sys
 from typing import Any
 
 import click
@@ -29,11 +31,19 @@ def command(app: App, loaded: bool, as_json: bool, model: str | None) -> None:
         return
     click.echo(f"personas for {manager.slug}" + (" (active set)" if loaded else ""))
     for entry in entries:
-        click.echo(f"  {entry.name:16} {status(entry):34} {entry.source:28} {entry.description}")
+        click.echo(one_line(f"  {entry.name:16} {status(entry):34} {entry.source:30} {entry.description}"))
     if not entries:
         click.echo(
             "  none; see `persona-steer list`" if loaded else "  none; install an archetype package or `create` one"
         )
+
+
+def one_line(text: str) -> str:
+    """Return text cut to the terminal's width; whole where it goes into a file or a pipe."""
+    if not sys.stdout.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def status(entry: PersonaEntry) -> str:
