@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from persona_core.progress import Progress
 
 PART_NAMES = ("stability", "effect", "voices", "neutral", "safety", "blends", "doses")
-QUICK = {"questions": 4, "dose_questions": 1, "tokens": 24}
+QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "tokens": 24}
 
 
 @click.command("eval")
@@ -28,14 +28,12 @@ QUICK = {"questions": 4, "dose_questions": 1, "tokens": 24}
 @click.option("--part", "parts", multiple=True, help="Measure this part alone; may be given more than once.")
 @click.option("--judge", default="log-prob", show_default=True, help="Who reads the replies; see `plugins`.")
 @click.option("--prompts", "prompt_sets", multiple=True, help="Prompt sets to use; all registered ones by default.")
-@click.option("--questions", type=click.IntRange(2, 1000), help="Held-out questions.  [default: 24]")
-@click.option("--dose-questions", type=click.IntRange(1, 1000), help="Questions at each strength.  [default: 4]")
+@click.option("--questions", type=click.IntRange(2, 1000), help="Held-out questions.  [default: 20]")
+@click.option("--dose-questions", type=click.IntRange(1, 1000), help="Questions at each strength.  [default: 2]")
 @click.option("--tokens", type=click.IntRange(4, 4096), help="Tokens of each reply.  [default: 48]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling and the intervals.")
 @click.option("--quick", is_flag=True, help="A few questions and short replies: minutes, and wide intervals.")
-@click.option(
-    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots."
-)
+@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with plots.")
 @json_option
 @model_option
 @click.pass_obj

@@ -36,12 +36,12 @@ def neutral_costs(setup: Setup) -> dict[str, NeutralCost]:
     return {name: neutral_cost(setup, setup.plan(name)) for name in setup.personas}
 
 
-def voice_gains(setup: Setup) -> dict[str, float]:
+def voice_gains(setup: Setup, *, safety: bool | None = None) -> dict[str, float]:
     """Return how much likelier each persona's held-out texts become under its plan, in nats per token.
 
     Teacher-forced, and less the mean rise of the other personas' texts: what the plan does for its own voice alone.
     """
-    plans = {name: setup.plan(name) for name in setup.personas}
+    plans = {name: setup.plan(name, safety=safety) for name in setup.personas}
     voices = {name: texts for name, texts in setup.prompts.held_out.voices.items() if name in plans}
     rises = {
         name: {voice: _rise(setup, plan, texts) for voice, texts in voices.items()} for name, plan in plans.items()

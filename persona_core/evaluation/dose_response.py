@@ -79,6 +79,7 @@ def measure_doses(setup: Setup) -> DoseResult:
 
 def measure_blends(setup: Setup) -> BlendResult:
     """Blend every two personas half and half, and see whether both are among the judge's top two."""
+    setup = setup.smaller(setup.size.blend_questions)
     pairs = list(combinations(range(len(setup.personas)), 2))
     names = [(setup.personas[one], setup.personas[other]) for one, other in pairs]
     conditions = [ReplyCondition(f"{a}+{b}", setup.plan({a: 0.5, b: 0.5})) for a, b in names]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from persona_core.activation_extractor import ActivationExtractor
 from persona_core.axes import separation
 from persona_core.evaluation.answers import ReplyCondition
-from persona_core.evaluation.damage import NeutralCost, neutral_cost
-from persona_core.evaluation.effect import PROMPTS, VECTORS, conditions
+from persona_core.evaluation.damage import NeutralCost, neutral_cost, voice_gains
+from persona_core.evaluation.effect import PROMPTS, conditions
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
 from persona_core.persona_data import safety_dataset
@@ -60,7 +60,7 @@ class SafetyResult(BaseModel):
     jailbreak_odds: dict[str, tuple[float, float]]
     """persona or blend -> refusing odds with the floor off and on."""
     effect_kept: dict[str, float]
-    """persona -> its own gain with the floor on over that with it off."""
+    """persona -> what it does for texts in its own voice with the floor on, over the same with it off."""
 
 
 def measure_safety(setup: Setup) -> SafetyResult:
@@ -124,7 +124,7 @@ def _odds(setup: Setup, prompts: Sequence[Sequence[int]], plan: SteeringPlan) ->
 
 
 def _odds_by_persona(setup: Setup) -> dict[str, tuple[float, float]]:
-    prompts = jailbreak_prompts(setup)[::2]
+    prompts = jailbreak_prompts(setup)[::4]
     mixtures: dict[str, Mapping[str, float]] = {name: {name: 1.0} for name in setup.personas}
     mixtures |= {f"{a}+{b}": {a: 0.5, b: 0.5} for a, b in combinations(setup.personas, 2)}
     found = {}
@@ -184,16 +184,13 @@ def _rollout(setup: Setup, question: str, tokens: Sequence[int], system: str) ->
 
 
 def _effect_kept(setup: Setup) -> dict[str, float]:
-    """Return, with the same seeds, each persona's own gain with the floor on over that with it off."""
-    plain = setup.judged(setup.ask([ReplyCondition("unsteered")], "unsteered replies"))[0]
-    kept = {}
-    on = setup.judged(setup.ask(conditions(setup)[VECTORS], f"replies: {VECTORS}"))
-    bare = [ReplyCondition(name, setup.plan(name, safety=False)) for name in setup.personas]
-    off = setup.judged(setup.ask(bare, "replies: floor off"))
-    for place, name in enumerate(setup.personas):
-        with_floor, without = (float((side[place] - plain)[:, place].mean()) for side in (on, off))
-        kept[name] = round(with_floor / without, 4)
-    return kept
+    """Return, teacher-forced and so without chance, each persona's gain on its own voice, floor on over floor off."""
+    setup.progress("effect kept with the floor on", 0, 2)
+    off = voice_gains(setup, safety=False)
+    setup.progress("effect kept with the floor on", 1, 2)
+    on = voice_gains(setup, safety=True)
+    setup.progress("effect kept with the floor on", 2, 2)
+    return {name: round(on[name] / off[name], 4) for name in off}
 
 
 def _mean(values: torch.Tensor, seed: int) -> Interval:

@@ -30,10 +30,11 @@ from persona_core.steering_plan import SteeringPlan
 
 @dataclass(frozen=True)
 class Size:
-    """How much an evaluation asks: questions for the effect, for each dose and blend, and tokens a reply."""
+    """How much an evaluation asks: questions for the effect, each blend and each dose, and tokens a reply."""
 
-    questions: int = 24
-    dose_questions: int = 4
+    questions: int = 20
+    blend_questions: int = 8
+    dose_questions: int = 2
     tokens: int = 48
 
 
