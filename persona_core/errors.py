@@ -7,6 +7,7 @@ PersonaError
 ├── ArchetypeError         an archetype's text
 ├── DatasetError           a dataset's text
 ├── PluginError            a plugin that is missing, duplicated or broken
+├── PlotError              a picture that cannot be drawn
 ├── ModelError             a model that is not there or cannot do what is asked
 ├── VectorError            a vector file
 │   ├── VectorNotFound     no such persona or axis for this model
@@ -46,6 +47,10 @@ class DatasetError(PersonaError):
 
 class PluginError(PersonaError):
     """A plugin is missing, duplicated or broken."""
+
+
+class PlotError(PersonaError):
+    """A picture cannot be drawn: what it shows, or what draws it, is not there."""
 
 
 class ModelError(PersonaError):

@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def evaluations(self) -> Path:
+        """One folder a model: its reports."""
+        return self.root / "evaluations"
+
+    @property
     def state_file(self) -> Path:
         """The active set: which personas `load` has named."""
         return self.root / "state.json"

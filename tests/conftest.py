@@ -1,12 +1,14 @@
 """One loaded model a process, and a temporary workspace for every test; small vectors for those without a model."""
 
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from persona_core.evaluation.report import EvaluationReport
 from persona_core.persona_vector import PersonaVector
 from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
 
@@ -81,3 +83,21 @@ def make_vector(header: VectorHeader) -> VectorMaker:
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that lasts the whole run, for Hypothesis tests that write files."""
     return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="session")
+def make_report() -> Callable[..., EvaluationReport]:
+    """Return a function that makes a whole evaluation report of invented figures."""
+    spec = spec_from_file_location("invented_report", Path(__file__).with_name("invented_report.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    make: Callable[..., EvaluationReport] = module.invented_report
+    return make
+
+
+@pytest.fixture(scope="session")
+def report(make_report: Callable[..., EvaluationReport]) -> EvaluationReport:
+    """An evaluation report with every part."""
+    return make_report()

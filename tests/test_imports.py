@@ -16,6 +16,7 @@ TIERS = (
     ("bundling",),
     ("cli",),
     ("evaluation",),
+    ("plotting",),
     ("steering_engine",),
     ("plan_building", "receipt"),
     ("safety_axis",),

@@ -123,7 +123,7 @@ def write_page(report: EvaluationReport, page: Path) -> None:
 
 def evaluation_folder(manager: PersonaManager) -> Path:
     """Return where the evaluations of the configured model are kept."""
-    return manager.workspace.root / "evaluations" / manager.slug
+    return manager.workspace.evaluations / manager.slug
 
 
 def judging_personas(manager: PersonaManager, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from persona_core.plugins import LoadFailure, PluginManager
 PROGRAM = "persona-steer"
 COMMANDS = (
     "demo", "init", "config", "datasets", "extract_axes", "extract", "calibrate", "create", "list", "info", "load",
-    "unload", "delete", "restore", "generate", "chat", "eval", "plugins",
+    "unload", "delete", "restore", "generate", "chat", "eval", "plot", "plugins",
 )  # fmt: skip
 
 

@@ -58,10 +58,14 @@ def _read_once() -> Iterator[None]:
     The reader cuts 100,000 strings out of the file one by one, and a `memmap` runs Python code of its own at each cut;
     a plain array over the same bytes does not.
     """
-    import gguf
+    import gguf as package
     import numpy
 
+    gguf: Any = package
+
     class Reader(gguf.GGUFReader):  # type: ignore[misc]
+        data: Any
+
         def _build_fields(self, *args: Any) -> Any:
             self.data = numpy.asarray(self.data)
             return super()._build_fields(*args)

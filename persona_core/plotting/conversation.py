@@ -1,0 +1,88 @@
+"""Saved conversations: JSON objects one after the other, each a turn with the receipt of its reply.
+
+One object a line, or pretty-printed as `generate --json` does: `{"text": …, "receipt": {…}}`. Of a turn only its
+receipt is read, and of a receipt only what a picture shows; everything else may be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from persona_core.archetype import first_problem
+from persona_core.atomic_file import read_text
+from persona_core.errors import PlotError
+
+
+class FloorReading(BaseModel):
+    """How far the lowest token lay above the floor, before it was lifted and after; below the floor is negative."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lowest_before: float
+    lowest_after: float
+
+
+class TurnReceipt(BaseModel):
+    """What is read of a `Receipt`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assistant_projection: float | None = None
+    floor: FloorReading | None = None
+    personas: dict[str, float] = {}
+    strength: float = 0.0
+
+    @property
+    def mixture(self) -> str:
+        """Who spoke, in words."""
+        parts = {name: weight for name, weight in self.personas.items() if weight and self.strength}
+        if not parts:
+            return "unsteered"
+        names = list(parts) if list(parts.values()) == [1.0] else [f"{name} {part:g}" for name, part in parts.items()]
+        return f"{' + '.join(names)} at {self.strength:g}"
+
+
+class Turn(BaseModel):
+    """One turn of a saved conversation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    receipt: TurnReceipt
+
+
+def read_conversation(path: Path) -> list[Turn]:
+    """Return the turns of a file; raise `PlotError` that names the turn that is wrong, or says that there is none."""
+    turns = [_turn(path, place, data) for place, data in enumerate(_objects(path), start=1)]
+    if not turns:
+        raise PlotError(f"{path} holds no turn; write one JSON object with a `receipt` a line")
+    return turns
+
+
+def _objects(path: Path) -> Iterator[object]:
+    text, decoder, place = read_text(path), json.JSONDecoder(), 0
+    while place := _next(text, place):
+        try:
+            data, place = decoder.raw_decode(text, place - 1)
+        except ValueError as error:
+            line = text.count("\n", 0, place) + 1
+            raise PlotError(
+                f"{path}, line {line}: not JSON ({error}); write one object with a `receipt` a line"
+            ) from error
+        yield data
+
+
+def _next(text: str, place: int) -> int:
+    """Return one more than the place of the next letter that is no space, or 0 at the end."""
+    rest = len(text) - len(text[place:].lstrip())
+    return rest + 1 if rest < len(text) else 0
+
+
+def _turn(path: Path, place: int, data: object) -> Turn:
+    try:
+        return Turn.model_validate(data)
+    except ValidationError as error:
+        raise PlotError(f"{path}, turn {place}: {first_problem(error)}") from error
