@@ -17,7 +17,7 @@ from persona_core.persona_manager import PersonaManager
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
 from persona_core.rollout import chat
-from persona_core.scoring import plan_cost, reply_log_probs
+from persona_core.scoring import plan_costs, reply_log_probs
 from persona_core.steering_plan import AddDirection, SteeringPlan
 from persona_core.vector_file import Calibration
 
@@ -131,9 +131,9 @@ def _curve(
     start_loss, start_gain = (float(values[doses == 0].mean()) for values in (-bare, contrast))
     curve, worst = [(0.0, 0.0, 0.0)], 0.0
     asked, replies = zip(*_replies(model, plain), strict=True)
-    for dose in DOSES:
+    costs = plan_costs(model, asked, replies, [dose_plan(vector, dose) for dose in DOSES])
+    for dose, (kl, _) in zip(DOSES, costs, strict=True):
         here = doses == torch.tensor(dose)
-        kl, _ = plan_cost(model, asked, replies, dose_plan(vector, dose))
         worst = max(worst, -float(bare[here].mean()) - start_loss, kl)
         curve.append((dose, round(worst, 4), round(float(contrast[here].mean()) - start_gain, 4)))
     return tuple(curve)

@@ -15,7 +15,7 @@ from persona_core.persona_vector import Axis
 from persona_core.progress import Progress, silent
 from persona_core.refusal import Starts, refusing_odds
 from persona_core.rollout import Rollout, chat
-from persona_core.scoring import plan_cost
+from persona_core.scoring import plan_costs
 from persona_core.steering_plan import ClampProjection, SteeringPlan
 from persona_core.vector_file import FloorPoint
 
@@ -43,14 +43,14 @@ def calibrate_floor(
     prompts = _held_out_prompts(model, data)
     starts = Starts.of(model, data.refusing_starts, data.complying_starts)
     free = refusing_odds(model, prompts, [SteeringPlan()] * len(prompts), starts)
+    plans = [percentile_floor(model, axis, level) for level in levels]
+    progress("safety axis: floor", 0, len(levels))
+    costs = _costs(model, plans, benign)
     curve = []
-    for place, level in enumerate(levels):
-        progress("safety axis: floor", place, len(levels))
-        plan = percentile_floor(model, axis, level)
-        kl, top1 = _cost(model, plan, benign)
+    for place, (level, plan, (kl, top1)) in enumerate(zip(levels, plans, costs, strict=True)):
         rise = refusing_odds(model, prompts, [plan] * len(prompts), starts) - free
         curve.append(FloorPoint(percentile=level, kl=round(kl, 5), top1=round(top1, 4), rise=_mean(rise)))
-    progress("safety axis: floor", len(levels), len(levels))
+        progress("safety axis: floor", place + 1, len(levels))
     chosen = next(point for point in curve if point.percentile == configured)
     if chosen.rise <= 0:
         raise AxisTooWeak(
@@ -79,12 +79,12 @@ def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int
     return [model.encode(chat(text)) for text in texts]
 
 
-def _cost(model: ModelWrapper, plan: SteeringPlan, benign: Sequence[Rollout]) -> tuple[float, float]:
-    """Return (KL, top-1 kept) on the default assistant's benign replies."""
+def _costs(model: ModelWrapper, plans: Sequence[SteeringPlan], benign: Sequence[Rollout]) -> list[tuple[float, float]]:
+    """Return each plan's (KL, top-1 kept) on the default assistant's benign replies."""
     sample = benign[:: max(len(benign) // _REPLIES, 1)][:_REPLIES]
     prompts = [rollout.token_ids[: rollout.response_start] for rollout in sample]
     replies = [rollout.token_ids[rollout.response_start :] for rollout in sample]
-    return plan_cost(model, prompts, replies, plan)
+    return plan_costs(model, prompts, replies, plans)
 
 
 def _mean(values: Float[Tensor, "prompt"]) -> float:
