@@ -66,7 +66,7 @@ def signed(value: float) -> str:
 
 def share_interval(found: Interval) -> str:
     """Return a share with its interval."""
-    return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
+    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def chance(effect: EffectResult) -> float:

@@ -30,8 +30,8 @@ def _rich(table: Table) -> RichTable:
     from rich.text import Text
 
     shown = RichTable(
-        title=Text(f"\n{table.title}"),
-        caption=Text(table.note) if table.note else None,
+        title=Text(table.title),
+        caption=Text(f"{table.note}\n") if table.note else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",

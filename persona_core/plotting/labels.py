@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from persona_core.plotting.figure import note
 from persona_core.plotting.theme import Theme
@@ -22,7 +22,8 @@ _AROUND = (
 
 def place_labels(axes: Axes, theme: Theme, points: Mapping[str, Point], colours: Sequence[str]) -> None:
     """Write each name beside its point, on the side where it covers the fewest points and names."""
-    scale = axes.figure.get_figure(root=True).dpi / 72
+    figure: Any = axes.figure.get_figure(root=True)
+    scale = figure.dpi / 72
     spots = [tuple(float(part) / scale for part in axes.transData.transform(point)) for point in points.values()]
     taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
     frame = axes.get_window_extent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from persona_core.plotting.figure import dress, new_figure
 from persona_core.plotting.theme import Theme
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Matrix = Sequence[Sequence[float]]
 _DARK_CELL = 0.5
+_SHADES = 49
+"""Odd, so that 0 is the page's colour."""
 
 
 def draw(model: str, personas: Sequence[str], groups: Mapping[str, Matrix], unit: str, theme: Theme) -> Figure:
@@ -41,7 +43,10 @@ def _cells(axes: Axes, matrix: Matrix, furthest: float, theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     axes.grid(visible=False)
-    axes.imshow(matrix, cmap=_colours(theme), vmin=-furthest, vmax=furthest, aspect="equal")
+    edges = [place - 0.5 for place in range(len(matrix) + 1)]
+    axes.pcolormesh(edges, edges, matrix, cmap=_colours(theme), vmin=-furthest, vmax=furthest)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
     size = 9 if len(matrix) <= 8 else 7
     for row, values in enumerate(matrix):
         for column, value in enumerate(values):
@@ -63,16 +68,17 @@ def _scale(figure: Figure, panels: Sequence[Axes], furthest: float, unit: str, t
     from matplotlib.colors import Normalize
 
     shown = ScalarMappable(Normalize(-furthest, furthest), _colours(theme))
-    bar = figure.colorbar(shown, ax=list(panels), shrink=0.8, aspect=30)
+    bar: Any = figure.colorbar(shown, ax=list(panels), shrink=0.8, aspect=30)
     bar.set_label(f"double-centred score ({unit})", color=theme.ink, fontsize=10)
     bar.ax.tick_params(colors=theme.muted, labelsize=9)
+    bar.solids.set_rasterized(False)
     bar.outline.set_visible(False)
 
 
 def _colours(theme: Theme) -> LinearSegmentedColormap:
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list(theme.name, [theme.low, theme.page, theme.high])
+    return LinearSegmentedColormap.from_list(theme.name, [theme.low, theme.page, theme.high], _SHADES)
 
 
 def _on(colour: tuple[float, float, float, float], theme: Theme) -> str:
