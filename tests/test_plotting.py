@@ -125,6 +125,12 @@ def test_layers_shows_both_axes_and_every_persona(manager: PersonaManager, theme
     assert {*BASE, *found.separation, "target layers 7-15", "capping layers 19-27"} <= set(shown)
 
 
+def test_personas_with_bands_of_their_own_are_compared_at_all_of_them(manager: PersonaManager) -> None:
+    manager.save(manager.persona("sage").with_header(target_layers=(3, 4, 17)))
+    assert layers.read_layers(manager).target_layers == (3, 4, *range(7, 16), 17)
+    assert space.read_space(manager).layers == (3, 4, *range(7, 16), 17)
+
+
 def test_layers_without_norms_is_one_panel() -> None:
     found = layers.LayerFigures("tiny", (), (1, 2, 4), {layers.REFUSE_COMPLY: [0.2, 0.9, 1.0, 0.8, 0.7]})
     figure = layers.draw(found, LIGHT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from persona_core.layers import format_layers, resolve_layers
 from persona_core.persona_manager import PersonaManager
 from persona_core.plotting.figure import add_legend, dress, label_ends, new_figure, note
 from persona_core.plotting.theme import DASHES, Theme
-from persona_core.vector_file import read_arrays, read_header
+from persona_core.vector_file import VectorHeader, read_arrays, read_header
 from persona_core.vector_store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def read_layers(manager: PersonaManager) -> LayerFigures:
     paths = {name: manager.require(name) for name in manager.names()}
     parts = {part: path for part in (SAFETY, ASSISTANT) if (path := manager.store.part_path(part))}
     headers = {part: read_header(path) for part, path in parts.items()}
-    known = [*headers.values(), *(read_header(path) for path in paths.values())]
+    personas = [read_header(path) for path in paths.values()]
+    known = [*headers.values(), *personas]
     if not known:
         raise PlotError(f"no vectors for {manager.slug}; run `persona-steer extract-axes` and `persona-steer extract`")
     wanted = {
@@ -50,14 +51,19 @@ def read_layers(manager: PersonaManager) -> LayerFigures:
         SAFETY_PERSONA: (SAFETY, "persona_auc"),
     }
     curves = {label: headers[part].measured.get(key) for label, (part, key) in wanted.items() if part in headers}
-    config, model = manager.config, known[0].model
+    model = known[0].model
     return LayerFigures(
         model=model.slug,
-        target_layers=resolve_layers(config.extraction.target_layers, model.n_layers),
-        capping_layers=resolve_layers(config.steering.capping_layers, model.n_layers),
+        target_layers=steered_layers(personas),
+        capping_layers=resolve_layers(manager.config.steering.capping_layers, model.n_layers),
         separation={label: curve for label, curve in curves.items() if isinstance(curve, list)},
         norms={name: _relative_norms(manager, name) for name in paths},
     )
+
+
+def steered_layers(personas: Iterable[VectorHeader]) -> tuple[int, ...]:
+    """Return every layer that any of the personas is added at; calibration may give each a band of its own."""
+    return tuple(sorted({layer for header in personas for layer in header.target_layers}))
 
 
 def draw(figures: LayerFigures, theme: Theme) -> Figure:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from persona_core.errors import PlotError
-from persona_core.layers import format_layers, resolve_layers
+from persona_core.layers import format_layers
 from persona_core.persona_manager import PersonaManager
 from persona_core.plotting.figure import dress, new_figure
 from persona_core.plotting.labels import Point, place_labels
+from persona_core.plotting.layers import steered_layers
 from persona_core.plotting.theme import MARKERS, Theme
 from persona_core.vector_file import read_arrays, read_header
 from persona_core.vector_store import ASSISTANT
@@ -57,11 +58,11 @@ def read_space(manager: PersonaManager) -> PersonaSpace:
             f"a plane needs {_FEWEST} personas and {manager.slug} has {len(paths)}; "
             "run `persona-steer extract` for more of them"
         )
-    model = read_header(next(iter(paths.values()))).model
-    layers = resolve_layers(manager.config.extraction.target_layers, model.n_layers)
+    headers = [read_header(path) for path in paths.values()]
+    layers = steered_layers(headers)
     directions = {name: read_arrays(path)["directions"] for name, path in paths.items()}
     axis = manager.store.part_path(ASSISTANT)
-    return project(model.slug, layers, directions, read_arrays(axis)["directions"] if axis else None)
+    return project(headers[0].model.slug, layers, directions, read_arrays(axis)["directions"] if axis else None)
 
 
 def project(
