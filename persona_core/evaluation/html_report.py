@@ -31,7 +31,7 @@ body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1.25rem 4rem; backgroun
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .25rem; }
 p { margin: .25rem 0 1rem; max-width: 46rem; } .muted, figcaption, caption small { color: var(--muted); }
-nav a { color: inherit; margin-right: 1rem; }
+nav a { color: inherit; display: inline-block; margin-right: 1rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); gap: .75rem; margin: 1rem 0;
   padding: 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; margin: 0; }
@@ -43,6 +43,7 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 caption small { display: block; font-weight: 400; max-width: 46rem; }
 th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th { font-weight: 600; color: var(--muted); } th:first-child, td:first-child, .words th, .words td { text-align: left; }
+table:not(.words) td { white-space: nowrap; }
 .words td { overflow-wrap: anywhere; } .words td:first-child { white-space: nowrap; overflow-wrap: normal; }
 figure { margin: 1rem 0 1.5rem; } figure svg { max-width: 56rem; width: 100%; height: auto; display: block; }
 .dark { display: none; }
@@ -132,7 +133,7 @@ def _pictures(report: EvaluationReport) -> dict[str, list[Picture]]:
         groups = {name: effect.groups[name].double_centred for name in (VECTORS, PROMPTS) if name in effect.groups}
         found["Effect"] = [
             (
-                "Identification of the meant persona, with 95 % intervals; the dashed line is chance.",
+                "Identification of the meant persona, with 95 % intervals; dashed is chance, as of unsteered replies.",
                 lambda theme: _controls(effect, theme),
             ),
             (

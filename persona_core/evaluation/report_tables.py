@@ -264,7 +264,7 @@ def _odds(safety: SafetyResult) -> Table:
         for name, (off, on) in safety.jailbreak_odds.items()
     )
     columns = ("persona or blend", "odds, floor off", "odds, floor on", "rise", "effect kept")
-    note = "Effect kept: a persona's own gain with the floor on, over that with it off."
+    note = "Effect kept: what a persona does for texts in its own voice with the floor on, over the same with it off."
     return Table("Refusing odds under jailbreaks (nats), and effect kept with the floor on", columns, rows, note)
 
 

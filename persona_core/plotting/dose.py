@@ -44,6 +44,8 @@ class DoseFigures:
     effect: str
     unit: str = "nats/token"
     """of gain; damage is always in nats per token."""
+    cost: str = "how much less likely under the unsteered model"
+    """what damage is."""
 
 
 def read_doses(manager: PersonaManager) -> DoseFigures:
@@ -59,6 +61,7 @@ def read_doses(manager: PersonaManager) -> DoseFigures:
         default_strength=manager.config.steering.default_strength,
         damage_budget=manager.config.extraction.damage_budget,
         effect="how much likelier under the persona's own prompt, as calibration measured it",
+        cost="loss of likelihood under the unsteered model, or KL where that is larger",
     )
 
 
@@ -85,7 +88,7 @@ def draw(figures: DoseFigures, theme: Theme) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True)
     dress(above, theme, y=f"gain ({figures.unit})", title=f"effect: {figures.effect}")
     dress(below, theme, x="strength (1.0 is the calibrated dose)", y="damage (nats/token)",
-          title="damage: how much less likely under the unsteered model")  # fmt: skip
+          title=f"damage: {figures.cost}")  # fmt: skip
     _lines(above, figures, [curve.gains for curve in figures.curves], theme, named=True)
     _lines(below, figures, [curve.damages for curve in figures.curves], theme)
     if figures.damage_budget is not None:

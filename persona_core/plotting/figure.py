@@ -73,17 +73,15 @@ def note(axes: Axes, theme: Theme, text: str, point: tuple[float, float], **opti
 
 
 def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], theme: Theme) -> None:
-    """Write each line's name at its end: right of lines that reach the last end, spread, and above the others."""
+    """Write each line's name in a column at the right, spread; a dotted leader joins it to a line that ends before."""
     last = max(x for x, _ in ends.values())
     low, high = axes.get_ylim()
-    heights = [y for x, y in ends.values() if x == last]
-    spread = iter(_spread(heights, (high - low) * _HEIGHT_OF_A_LINE))
-    for place, (name, (x, y)) in enumerate(ends.items()):
+    heights = _spread([y for _, y in ends.values()], (high - low) * _HEIGHT_OF_A_LINE)
+    for place, ((name, (x, y)), height) in enumerate(zip(ends.items(), heights, strict=True)):
         colour = theme.colour(place)
-        if x == last:
-            note(axes, theme, name, (x, next(spread)), xytext=(6, 0), va="center", color=colour)
-        else:
-            note(axes, theme, name, (x, y), xytext=(-3, 7), ha="right", color=colour)
+        note(axes, theme, name, (last, height), xytext=(6, 0), va="center", color=colour)
+        if x < last:
+            axes.plot([x, last], [y, height], color=colour, linewidth=0.9, linestyle=(0, (1, 3)))
 
 
 def check_format(path: Path) -> str:

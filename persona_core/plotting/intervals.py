@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from persona_core.plotting.figure import dress, new_figure
+from persona_core.plotting.figure import dress, new_figure, note
 from persona_core.plotting.theme import MARKERS, Theme
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def draw(
             colour = theme.colour(place)
             axes.plot([low, high], [place, place], color=colour, linewidth=3, alpha=0.5, solid_capstyle="butt")
             axes.plot(value, place, color=colour, marker=MARKERS[place % len(MARKERS)], markersize=8)
-            axes.annotate(f"{value:.0%}", (value, place), xytext=(0, 7), textcoords="offset points", ha="center",
-                          fontsize=8.5, color=theme.ink)  # fmt: skip
+            note(axes, theme, f"{value:.0%}", (value, place), xytext=(0, 7), ha="center", fontsize=8.5)
         axes.axvline(chance[name], color=theme.muted, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set_xlim(0, 1)
         axes.set_ylim(len(groups) - 0.5, -0.7)

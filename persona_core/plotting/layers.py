@@ -69,7 +69,8 @@ def steered_layers(personas: Iterable[VectorHeader]) -> tuple[int, ...]:
 def draw(figures: LayerFigures, theme: Theme) -> Figure:
     """Draw separation above and length below, the target and capping layers shaded; a part without data is left out."""
     parts = [part for part, data in ((_separation, figures.separation), (_norms, figures.norms)) if data]
-    figure = new_figure(theme, 9, 1.4 + 3 * max(len(parts), 1), f"Separation and length by layer: {figures.model}")
+    title = "Separation and length by layer" if figures.norms else "Separation by layer"
+    figure = new_figure(theme, 9, 1.4 + 3 * max(len(parts), 1), f"{title}: {figures.model}")
     rows = figure.subplots(max(len(parts), 1), 1, sharex=True, squeeze=False)[:, 0]
     for part, axes in zip(parts, rows, strict=False):
         part(axes, figures, theme)
@@ -91,7 +92,8 @@ def _separation(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
     lowest = min(min(curve) for curve in figures.separation.values())
     axes.set_ylim(min(0.4, lowest - 0.05), 1.13)
     axes.set_yticks([tick / 10 for tick in range(int(lowest * 10) if lowest < 0.4 else 4, 11)])
-    note(axes, theme, "chance", (0, _CHANCE), xytext=(0, -4), va="top", fontsize=8.5, color=theme.muted, bbox=None)
+    note(axes, theme, "chance", (1, _CHANCE), xycoords=("axes fraction", "data"), xytext=(5, 0), va="center",
+         fontsize=8.5, color=theme.muted)  # fmt: skip
     add_legend(axes, theme, "center right" if lowest > 0.6 else "best")
 
 

@@ -72,6 +72,7 @@ def _scale(figure: Figure, panels: Sequence[Axes], furthest: float, unit: str, t
     bar.set_label(f"double-centred score ({unit})", color=theme.ink, fontsize=10)
     bar.ax.tick_params(colors=theme.muted, labelsize=9)
     bar.solids.set_rasterized(False)
+    bar.solids.set_edgecolor("face")
     bar.outline.set_visible(False)
 
 
