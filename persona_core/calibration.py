@@ -60,7 +60,7 @@ def calibrate(
     vector = best_band(model, vector, _replies(model, own), _replies(model, plain), progress=progress)
     steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
     _answer(model, steered, progress, f"{vector.name}: calibration")
-    curve = _curve(model, vector, dataset, plain, steered)
+    curve = _curve(model, vector, dataset, plain, steered, progress)
     calibration = choose(curve, manager.config.extraction.damage_budget)
     warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
     if calibration.gain <= 0:
@@ -115,18 +115,29 @@ def _log_probs(model: ModelWrapper, trials: Sequence[Trial], system: str = "") -
     return reply_log_probs(model, prompts, [trial.row.tokens for trial in trials])
 
 
+def _scores(
+    model: ModelWrapper, trials: Sequence[Trial], prompts: Sequence[str], progress: Progress, name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (log p without a system prompt, how much higher it is under the persona's) of every reply, per token."""
+    found, stage = [], f"{name}: damage and gain"
+    for place, prompt in enumerate(["", *prompts]):
+        progress(stage, place, len(prompts) + 1)
+        found.append(_log_probs(model, trials, prompt))
+    progress(stage, len(prompts) + 1, len(prompts) + 1)
+    return found[0], torch.stack(found[1:]).mean(0) - found[0]
+
+
 def _curve(
     model: ModelWrapper,
     vector: PersonaVector,
     dataset: PersonaDataset,
     plain: Sequence[Trial],
     steered: Sequence[Trial],
+    progress: Progress,
 ) -> tuple[tuple[float, float, float], ...]:
     """Return (dose, damage, gain) per dose; damage never falls as the dose rises (running maximum)."""
     trials = [*plain, *steered]
-    bare = _log_probs(model, trials)
-    prompts = dataset.persona_prompts[:_PROMPTS]
-    contrast = torch.stack([_log_probs(model, trials, prompt) for prompt in prompts]).mean(0) - bare
+    bare, contrast = _scores(model, trials, dataset.persona_prompts[:_PROMPTS], progress, vector.name)
     doses = torch.tensor([trial.dose for trial in trials])
     start_loss, start_gain = (float(values[doses == 0].mean()) for values in (-bare, contrast))
     curve, worst = [(0.0, 0.0, 0.0)], 0.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from persona_core.layers import resolve_layers
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_vector import PersonaVector
 from persona_core.progress import Progress, silent
-from persona_core.scoring import plan_cost, plan_gain
+from persona_core.scoring import plan_costs, plan_gains
 from persona_core.steering_plan import AddDirection, SteeringPlan
 
 _DOSE = 0.12
@@ -36,11 +36,7 @@ def best_band(
     bands = candidate_bands(model)
     if len(bands) == 1:
         return vector.with_header(target_layers=bands[0])
-    worths = []
-    for place, band in enumerate(bands):
-        progress(f"{vector.name}: layers", place, len(bands))
-        worths.append(_worth(model, vector.with_header(target_layers=band), own, default))
-    progress(f"{vector.name}: layers", len(bands), len(bands))
+    worths = _worths(model, [vector.with_header(target_layers=band) for band in bands], own, default, progress)
     best = max(range(len(bands)), key=worths.__getitem__)
     chosen = best if worths[best] > _CLEARLY * worths[0] else 0
     return vector.with_header(target_layers=bands[chosen])
@@ -54,14 +50,36 @@ def candidate_bands(model: ModelWrapper) -> list[tuple[int, ...]]:
     return list(dict.fromkeys([model.target_layers, *held]))
 
 
-def _worth(model: ModelWrapper, vector: PersonaVector, own: Sequence[Exchange], default: Sequence[Exchange]) -> float:
+def _worths(
+    model: ModelWrapper,
+    vectors: Sequence[PersonaVector],
+    own: Sequence[Exchange],
+    default: Sequence[Exchange],
+    progress: Progress,
+) -> list[float]:
+    plans = [_plan(vector) for vector in vectors]
+    steps: tuple[Callable[[], list[float]], ...] = (
+        lambda: _gains(model, own, plans),
+        lambda: _gains(model, default, plans),
+        lambda: [kl for kl, _ in plan_costs(model, *_sides(default), plans)],
+    )
+    found = []
+    for place, step in enumerate(steps):
+        progress(f"{vectors[0].name}: layers", place, len(steps))
+        found.append(step())
+    progress(f"{vectors[0].name}: layers", len(steps), len(steps))
+    return [(ours - theirs) / math.sqrt(max(kl, 1e-9)) for ours, theirs, kl in zip(*found, strict=True)]
+
+
+def _gains(model: ModelWrapper, exchanges: Sequence[Exchange], plans: Sequence[SteeringPlan]) -> list[float]:
+    return [float(gains.mean()) for gains in plan_gains(model, *_sides(exchanges), plans)]
+
+
+def _plan(vector: PersonaVector) -> SteeringPlan:
     moved = vector.displacement(_DOSE)
-    plan = SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
-    gain = _gain(model, own, plan) - _gain(model, default, plan)
-    kl, _ = plan_cost(model, [asked for asked, _ in default], [reply for _, reply in default], plan)
-    return gain / math.sqrt(max(kl, 1e-9))
+    return SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
 
 
-def _gain(model: ModelWrapper, exchanges: Sequence[Exchange], plan: SteeringPlan) -> float:
-    asked, replies = [asked for asked, _ in exchanges], [reply for _, reply in exchanges]
-    return float(plan_gain(model, asked, replies, plan).mean())
+def _sides(exchanges: Sequence[Exchange]) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+    """Return (bare prompts, replies)."""
+    return [asked for asked, _ in exchanges], [reply for _, reply in exchanges]

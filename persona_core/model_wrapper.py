@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from persona_core import steer_module
 from persona_core.config import Config, get_config
 from persona_core.errors import ModelError, PromptError
+from persona_core.growing_cache import is_whole, new_cache
 from persona_core.layers import resolve_layers
 from persona_core.model_loading import LoadedModel, identify, load_model
 from persona_core.model_source import Report
@@ -115,16 +116,12 @@ class ModelWrapper:
 
     def new_cache(self) -> Any:
         """Return an empty key-value cache."""
-        from transformers.cache_utils import DynamicCache
-
-        return DynamicCache(config=self._model.config)
+        return new_cache(self._model.config)
 
     @cached_property
     def shares_caches(self) -> bool:
         """Tell whether rows may have padding inside their cache: not where attention sees a window of places."""
-        from transformers.cache_utils import DynamicLayer
-
-        return all(type(layer) is DynamicLayer for layer in self.new_cache().layers)
+        return is_whole(self.new_cache())
 
     def forward(
         self,

@@ -20,13 +20,7 @@ def reply_log_probs(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
 ) -> Float[Tensor, "row"]:
     """Return the mean log-probability per token, in nats, of each reply after its prompt, unsteered."""
-    means = torch.zeros(len(prompts))
-    for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
-        log_probs = _log_probs(model, [prompts[p] for p in places], [replies[p] for p in places], UNSTEERED)
-        for place, found in zip(places, log_probs, strict=True):
-            reply = torch.tensor(list(replies[place]), device=model.device)
-            means[place] = found.gather(-1, reply[:, None]).mean()
-    return means
+    return _means(model, prompts, replies, UNSTEERED)
 
 
 def plan_cost(
@@ -70,14 +64,31 @@ def plan_gain(
     plan: SteeringPlan,
 ) -> Float[Tensor, "row"]:
     """Return how much likelier a plan makes each reply, in nats per token."""
-    gains = torch.zeros(len(prompts))
+    return plan_gains(model, prompts, replies, [plan])[0]
+
+
+def plan_gains(
+    model: ModelWrapper,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    plans: Sequence[SteeringPlan],
+) -> Float[Tensor, "plan row"]:
+    """Return the same for each of several plans; the unsteered side runs once."""
+    plain = _means(model, prompts, replies, UNSTEERED)
+    return torch.stack([_means(model, prompts, replies, plan) - plain for plan in plans])
+
+
+def _means(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
+) -> Float[Tensor, "row"]:
+    """Return the mean log-probability per token of each reply after its prompt."""
+    means = torch.zeros(len(prompts))
     for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
-        chosen = [prompts[p] for p in places], [replies[p] for p in places]
-        both = zip(places, _log_probs(model, *chosen, UNSTEERED), _log_probs(model, *chosen, plan), strict=True)
-        for place, plain, steered in both:
+        log_probs = _log_probs(model, [prompts[p] for p in places], [replies[p] for p in places], plan)
+        for place, found in zip(places, log_probs, strict=True):
             reply = torch.tensor(list(replies[place]), device=model.device)
-            gains[place] = (steered - plain).gather(-1, reply[:, None]).mean()
-    return gains
+            means[place] = found.gather(-1, reply[:, None]).mean()
+    return means
 
 
 def _log_probs(

@@ -29,7 +29,7 @@ TIERS = (
     ("decoding",),
     ("shared_prefix",),
     ("model_wrapper",),
-    ("model_loading", "steer_module"),
+    ("growing_cache", "model_loading", "steer_module"),
     ("fingerprint", "persona_data"),
     ("persona_manager", "vector_building"),
     ("active_set", "config_file", "vector_store"),

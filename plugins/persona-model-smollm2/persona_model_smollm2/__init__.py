@@ -10,6 +10,7 @@ from persona_model_smollm2.cache import SLUG, fetch
 RECOMMENDED: dict[str, object] = {
     "extraction.target_layers": "25%-50%",
     "extraction.max_new_tokens": 48,
+    "extraction.batch_size": 50,
 }
 
 
