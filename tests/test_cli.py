@@ -1,7 +1,9 @@
 """Every command does what its help says."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import click
@@ -300,8 +302,38 @@ class TestWithTheModel:
         said = run("generate", "What is fire?", "--persona", "chef", "--max-new-tokens", "6")
         assert said.stderr.startswith("[chef at strength 1: ")
 
-    def test_extract_axes_works_or_says_in_a_line_why_not(self, cli: click.Group, tiny: None) -> None:
-        result = CliRunner().invoke(cli, ["extract-axes"])
-        errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
-        assert result.exit_code == len(errors) <= 1, result.output
-        assert "Traceback" not in result.output
+    def test_extract_all_extracts_every_archetype(self, tiny: None, workspace_folder: Path) -> None:
+        only_the_model = [found for found in distributions() if found.name == "persona-model-smollm2"]
+        cli = build_cli(load_plugins(found=only_the_model))
+        done = CliRunner().invoke(cli, ["extract", "--all"])
+        assert done.exit_code == 0, done.output
+        assert "own: 4 replies" in done.stdout
+        assert "other: 4 replies" in done.stdout
+        made = workspace_folder / "vectors" / "smollm2-135m-instruct" / "personas"
+        assert {path.stem for path in made.glob("*.safetensors")} == {"own", "other"}
+
+    def test_extract_axes_prints_separation_by_layer_and_what_the_floor_does(
+        self, run: Run, workspace_folder: Path
+    ) -> None:
+        for key, value in {"system_prompts": 2, "questions": 4, "max_new_tokens": 8}.items():
+            run("config", "set", f"extraction.{key}", str(value))
+        few = Templates().safety()
+        few = few.model_copy(update={"train": few.train[:32], "heldout": few.heldout[:12]})
+        write_atomically(workspace_folder / "datasets" / "safety" / "safety.yaml", to_text(few))
+        said = run("extract-axes").stdout
+        rows = re.findall(
+            r"layer +(\d+)  held-out AUC ([\d.]+)  default/persona AUC ([\d.]+)  floor p25 .*?( capped)?$", said, re.M
+        )
+        assert [int(layer) for layer, _, _, capped in rows if capped] == list(range(19, 28))
+        assert len(rows) == 30
+        assert all(float(auc) >= 0.95 for _, auc, _, capped in rows if capped)
+        assert len(re.findall(r"^  layer +\d+  held-out AUC [\d.]+$", said, re.M)) == 30
+        floors = re.findall(
+            r"p(\d+) .*?([\d.]+) nats KL on benign replies, .* odds of refusing harm ([+-][\d.]+) nats", said
+        )
+        assert [int(level) for level, _, _ in floors] == [5, 10, 25, 40, 50]
+        assert all(float(rise) > 0 for _, _, rise in floors)
+        axes = workspace_folder / "vectors" / "smollm2-135m-instruct"
+        assert {path.stem for path in axes.glob("*.safetensors")} >= {"safety_axis", "assistant_axis"}
+        again = run("generate", "What is fire?", "--persona", "sage", "--max-new-tokens", "6", "--json")
+        assert json.loads(again.stdout)["receipt"]["floor"]

@@ -3,12 +3,8 @@
 import ast
 import inspect
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -151,51 +147,6 @@ def test_every_command_that_is_shown_exists(path: Path) -> None:
 def test_every_error_that_the_safety_page_is_about_is_in_the_tree() -> None:
     named = re.findall(r"`([A-Z]\w+(?:Unavailable|NotFound|Mismatch|Effect|TooWeak|Error))`", all_pages())
     assert [name for name in named if not hasattr(errors, name) and name != "ModuleNotFoundError"] == []
-
-
-def test_the_archetype_walk_through_gives_an_installed_archetype(tmp_path: Path) -> None:
-    site = follow("write-an-archetype.md", tmp_path)
-    assert registered(site, "persona-archetypes-sailors") == {"register_archetypes": ["helmsman"]}
-    assert run(site, "pytest", "-q", folder=tmp_path / "package").returncode == 0
-
-
-def test_the_policy_walk_through_gives_an_installed_policy_that_passes_its_tests(tmp_path: Path) -> None:
-    site = follow("write-a-capping-policy.md", tmp_path)
-    assert registered(site, "persona-capping-rising") == {"register_capping_policies": ["rising-floor"]}
-    found = run(site, "pytest", "-q", folder=tmp_path / "package")
-    assert found.returncode == 0, found.stdout
-    assert "3 passed" in found.stdout
-
-
-def follow(name: str, folder: Path) -> Path:
-    """Write the files of a walk-through, install the package, and return where it was installed."""
-    package, site = folder / "package", folder / "site"
-    files = re.findall(r"^```\w+ title=(\S+)\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
-    for place, content in files:
-        (package / place).parent.mkdir(parents=True, exist_ok=True)
-        (package / place).write_text(content, encoding="utf-8")
-    isolation = ["--no-build-isolation"] if find_spec("hatchling") else []
-    command = ["pip", "install", "--quiet", "--no-deps", *isolation, "--target", str(site), str(package)]
-    found = run(folder, *command, folder=folder)
-    assert found.returncode == 0, found.stderr
-    return site
-
-
-def registered(site: Path, distribution: str) -> dict[str, list[str]]:
-    """Return what `persona-steer plugins --json` says that a distribution registered."""
-    found = run(site, "persona_core.cli", "plugins", "--json", folder=site)
-    assert found.returncode == 0, found.stderr
-    (row,) = [row for row in json.loads(found.stdout) if row["package"] == distribution]
-    assert row["error"] is None
-    names: dict[str, list[str]] = row["registered"]
-    return names
-
-
-def run(site: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a module of this interpreter with `site` on its path."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
-    command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def tiers() -> dict[str, int]:
