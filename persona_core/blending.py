@@ -58,10 +58,12 @@ class BalancedSum:
     """The weighted sum of unit directions, at each layer as long as the parts' weighted displacements together.
 
     A persona with a small dose counts as much as one with a large dose, and parts that point different ways do not
-    shorten each other. Where they nearly cancel, what is left is lengthened at most `most` times.
+    shorten each other. Where they nearly cancel, what is left is lengthened at most `most` times. A mixture costs less
+    than its parts, so it is longer by `stretch` where the parts weigh the same, and by nothing where one has it all.
     """
 
     most: float = 2.0
+    stretch: float = 0.2
     name: str = "balanced-sum"
 
     def blend(self, parts: Sequence[WeightedVector]) -> Float[Tensor, "layer hidden"]:
@@ -75,8 +77,15 @@ class BalancedSum:
             total = total + unit(displacement) * part.weight
             length = length + displacement.norm(dim=-1, keepdim=True) * part.weight
         shortest = sum(part.weight for part in ordered) / self.most
+        length = length * (1 + self.stretch * _mixing([part.weight for part in ordered]))
         blended: Tensor = total * length / total.norm(dim=-1, keepdim=True).clamp_min(max(shortest, 1e-30))
         return blended
+
+
+def _mixing(weights: Sequence[float]) -> float:
+    """Return 0 where one weight is everything, 1 where two or more are the same, and what lies between."""
+    whole = sum(weights)
+    return min(2 * (1 - sum((weight / whole) ** 2 for weight in weights)), 1.0) if whole > 0 else 0.0
 
 
 def parse_blend(text: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from persona_core.errors import SafetyUnavailable
+from persona_core.floor_check import FloorCheck
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.shared_prefix import Batch, begin
 from persona_core.steer_module import ArmedLayer, arm
@@ -80,8 +80,11 @@ def decode(
     armed = arm_rows(model, rows) if armed is None else armed
     running = [_Running(row, torch.Generator().manual_seed(row.seed)) for row in rows]
     batch = _prompts(model, rows, armed) if prefix is None else _after(model, rows[0], prefix)
+    floor = FloorCheck.of(armed.values())
     for _ in range(sampling.max_new_tokens):
         logits = _forward(model, batch, armed, prefix)
+        if floor is not None:
+            floor.check()
         picked = pick(logits[:, -1], sampling, [each.chance for each in running])
         for each, token in zip(running, picked, strict=True):
             _take(model, each.row, token, sampling)
@@ -92,6 +95,7 @@ def decode(
         if len(live) < len(running):  # the rest go on in a smaller batch
             batch, running = batch.select(live), [running[place] for place in live]
             armed = {layer: what.select(live) for layer, what in armed.items()}
+            floor = FloorCheck.of(armed.values())
         batch = batch.then([each.row.tokens[-1] for each in running])
 
 
@@ -145,7 +149,6 @@ def _forward(
     logits = batch.run(model, armed)
     if prefix is not None:
         prefix.tokens = [*held, *batch.ids[0].tolist()]
-    _check_floor(armed)
     return logits
 
 
@@ -166,13 +169,3 @@ def _finish(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> st
     if len(row.prompt) + len(row.tokens) >= model.context_length:
         return "context"
     return "length" if len(row.tokens) >= sampling.max_new_tokens else ""
-
-
-def _check_floor(armed: Mapping[int, ArmedLayer]) -> None:
-    """Stop the reply where a floor does not hold: a number that is not finite, or a stream below its floor."""
-    lowest = [layer.tally.lowest_after[layer.rows] / layer.floor_scale for layer in armed.values() if layer.clamps]
-    if lowest and not bool((torch.stack(lowest) >= -0.01).all()):
-        raise SafetyUnavailable(
-            "the safety floor could not be held (the residual stream overflowed); nothing more is generated. "
-            "Use a lower strength, or model.dtype float32 or bfloat16"
-        )

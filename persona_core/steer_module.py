@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from persona_core.steering_plan import ClampProjection, SteeringPlan
+from persona_core.tally import Lift, Step, Tally
 from persona_core.vector_math import cast_into_range, shift_into_range
 
 
@@ -21,28 +23,13 @@ class ArmedClamp:
 
     unit_direction: Float[Tensor, "rows 1 hidden"]
     low: Float[Tensor, "rows 1"]
-    high: Float[Tensor, "rows 1"]
+    high: Float[Tensor, "rows 1"] | None
+    """None where no row is bounded above."""
 
     def select(self, which: Int[Tensor, "some"]) -> ArmedClamp:
         """Return these rows' part."""
-        return ArmedClamp(self.unit_direction[which], self.low[which], self.high[which])
-
-
-class Tally:
-    """What happened to each row at one layer, added up on the device over all forwards of a reply."""
-
-    def __init__(self, rows: int, device: torch.device) -> None:
-        self.tokens = torch.zeros(rows, device=device)
-        self.relative_change = torch.zeros(rows, device=device)
-        self.floor_hits = torch.zeros(rows, device=device)
-        self.lowest_before = torch.full((rows,), torch.inf, device=device)
-        self.lowest_after = torch.full((rows,), torch.inf, device=device)
-        self.probe = torch.zeros(rows, device=device)
-
-    def copy_rows(self, rows: Sequence[int]) -> None:
-        """Make row `i` what row `rows[i]` is now."""
-        for name, found in vars(self).items():
-            setattr(self, name, found[list(rows)])
+        high = None if self.high is None else self.high[which]
+        return ArmedClamp(self.unit_direction[which], self.low[which], high)
 
 
 @dataclass
@@ -55,77 +42,65 @@ class ArmedLayer:
     add: Float[Tensor, "rows 1 hidden"] | None
     clamps: tuple[ArmedClamp, ...]
     probe: Float[Tensor, "rows 1 hidden"] | None
-    tally: Tally
+    counted: Tally
     keep: Bool[Tensor, "rows token"] | None = None
     rows: EllipsisType | Int[Tensor, "rows"] = ...
 
+    @property
+    def tally(self) -> Tally:
+        """What has happened so far."""
+        self.counted.settle()
+        return self.counted
+
     def select(self, places: Sequence[int]) -> ArmedLayer:
         """Return what is done to these rows alone, counted in the same tally."""
-        which = torch.tensor(places, device=self.tally.tokens.device)
+        which = torch.tensor(places, device=self.counted.tokens.device)
         return ArmedLayer(
             add=None if self.add is None else self.add[which],
             clamps=tuple(clamp.select(which) for clamp in self.clamps),
             probe=None if self.probe is None else self.probe[which],
-            tally=self.tally,
-            rows=torch.arange(len(self.tally.tokens), device=which.device)[self.rows][which],
+            counted=self.tally,
+            rows=torch.arange(len(self.counted.tokens), device=which.device)[self.rows][which],
         )
-
-    @property
-    def floor_scale(self) -> Float[Tensor, "rows"]:
-        """The size of the largest floor at this layer, at least 1: what a shortfall is measured against."""
-        sizes = [clamp.low.abs().masked_fill(clamp.low.isinf(), 0)[:, 0] for clamp in self.clamps]
-        return torch.stack(sizes).amax(0).clamp_min(1)
 
     def __call__(self, hidden: Float[Tensor, "rows token hidden"]) -> Float[Tensor, "rows token hidden"]:
         """Return the steered stream in the precision it came in."""
         wide = hidden.float()
-        steered = self._steer(wide, hidden.dtype)
+        steered, lifts = self._steer(wide, hidden.dtype)
         output = hidden if steered is wide else self._cast(steered, hidden.dtype)
-        self._record(wide, output.float())
+        step = Step(wide, output.float(), lifts, self.keep)
+        if self.keep is None and hidden.shape[1] == 1:
+            self.counted.defer(step, self._count)
+        else:
+            self.counted.settle()
+            self._count(step)
         return output
 
     def _cast(self, steered: Tensor, dtype: torch.dtype) -> Tensor:
         output = steered.to(dtype)
-        for clamp in self.clamps:
-            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, clamp.high, self.keep)
+        for clamp in self.clamps if dtype != torch.float32 else ():
+            high = torch.full_like(clamp.low, torch.inf) if clamp.high is None else clamp.high
+            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, high, self.keep)
         return output
 
-    def _steer(self, wide: Tensor, dtype: torch.dtype) -> Tensor:
-        steered = wide if self.add is None else wide + self.add
+    def _steer(self, wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, tuple[Lift, ...]]:
+        steered, lifts = wide if self.add is None else wide + self.add, []
         for clamp in self.clamps:
             shift, before = shift_into_range(
                 steered, clamp.unit_direction, clamp.low, clamp.high, torch.finfo(dtype).eps
             )
             steered = steered + shift.unsqueeze(-1) * clamp.unit_direction
-            self._record_hits(shift, before - clamp.low)
+            lifts.append((shift, before))
         if self.keep is None or steered is wide:
-            return steered
-        return torch.where(self.keep.unsqueeze(-1), steered, wide)
+            return steered, tuple(lifts)
+        return torch.where(self.keep.unsqueeze(-1), steered, wide), tuple(lifts)
 
-    def _record_hits(self, shift: Tensor, distance: Tensor) -> None:
-        hits = shift != 0
-        if self.keep is not None:
-            hits, distance = hits & self.keep, distance.masked_fill(~self.keep, torch.inf)
-        self.tally.floor_hits[self.rows] += hits.sum(1)
-        self._lower(self.tally.lowest_before, distance)
-
-    def _record(self, wide: Tensor, output: Tensor) -> None:
-        counted = torch.ones_like(wide[..., 0]) if self.keep is None else self.keep.float()
-        change = (output - wide).norm(dim=-1) / wide.norm(dim=-1).clamp_min(1e-12)
-        self.tally.tokens[self.rows] += counted.sum(1)
-        self.tally.relative_change[self.rows] += (change * counted).sum(1)
-        for clamp in self.clamps:
-            self._record_floor(output, clamp, counted)
+    def _count(self, step: Step) -> None:
+        self.counted.add_change(step, self.rows)
+        for clamp, lift in zip(self.clamps, step.lifts, strict=True):
+            self.counted.add_clamp(step, lift, clamp.unit_direction, clamp.low, self.rows)
         if self.probe is not None:
-            self.tally.probe[self.rows] += ((output * self.probe).sum(-1) * counted).sum(1)
-
-    def _record_floor(self, output: Tensor, clamp: ArmedClamp, counted: Tensor) -> None:
-        distance = (output * clamp.unit_direction).sum(-1) - clamp.low
-        distance = torch.where(counted > 0, distance, torch.inf)
-        self._lower(self.tally.lowest_after, distance)
-
-    def _lower(self, lowest: Tensor, distance: Tensor) -> None:
-        lowest[self.rows] = torch.minimum(lowest[self.rows], distance.amin(1))
+            self.counted.add_probe(step, self.probe, self.rows)
 
 
 Armed = Callable[[Tensor], Tensor]
@@ -183,7 +158,7 @@ def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
         add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
         clamps=tuple(_arm_clamps(plans, hidden, device)),
         probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
-        tally=Tally(len(plans), device),
+        counted=Tally(len(plans), device),
     )
 
 
@@ -209,8 +184,15 @@ def _arm_clamps(plans: list[SteeringPlan], hidden: int, device: torch.device) ->
         yield ArmedClamp(
             _stack([row.unit_direction for row in rows], device),
             torch.tensor([[row.low] for row in rows], device=device),
-            torch.tensor([[row.high] for row in rows], device=device),
+            None
+            if all(row.high == math.inf for row in rows)
+            else torch.tensor([[row.high] for row in rows], device=device),
         )
+
+
+def _upper(bounds: Sequence[float], device: torch.device) -> Float[Tensor, "rows 1"] | None:
+    bounded = any(bound < math.inf for bound in bounds)
+    return torch.tensor([[bound] for bound in bounds], device=device) if bounded else None
 
 
 def _stack(rows: list[Tensor], device: torch.device) -> Float[Tensor, "rows 1 hidden"]:

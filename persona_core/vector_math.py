@@ -104,18 +104,22 @@ def shift_into_range(
     hidden: Float[Tensor, "batch token hidden"],
     unit_direction: Float[Tensor, "rows 1 hidden"],
     low: Float[Tensor, "rows 1"],
-    high: Float[Tensor, "rows 1"],
+    high: Float[Tensor, "rows 1"] | None,
     eps: float,
 ) -> tuple[Float[Tensor, "batch token"], Float[Tensor, "batch token"]]:
     """Return (shift along the direction, projection before) that bring every projection into range.
 
     A token in range has a shift of exactly 0. One outside lands inside by the rounding margin of the precision
-    `eps` that the stream is cast to, so that it is still inside after the cast.
+    `eps` that the stream is cast to, so that it is still inside after the cast. `high` is None where nothing is bounded
+    above, which is cheaper and gives what an infinite bound gives.
     """
     products = hidden * unit_direction
     before = products.sum(-1)
-    distance = torch.maximum(low - before, before - high).clamp_min(0)
+    distance = low - before if high is None else torch.maximum(low - before, before - high)
+    distance = distance.clamp_min(0)
     margin = MARGIN * eps * (products.norm(dim=-1) + distance * unit_direction.square().norm(dim=-1))
+    if high is None:
+        return torch.where(before < low, low + margin - before, 0), before
     middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
     zero = torch.zeros_like(before)
     up = torch.where(before < low, torch.minimum(low + margin, middle.clamp_min(low)) - before, zero)

@@ -11,6 +11,7 @@ RECOMMENDED: dict[str, object] = {
     "extraction.target_layers": "25%-50%",
     "extraction.max_new_tokens": 48,
     "extraction.batch_size": 50,
+    "steering.safety_floor_percentile": 10,
 }
 
 

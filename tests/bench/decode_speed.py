@@ -1,0 +1,199 @@
+"""Decoding: plain `generate` of transformers, ours unsteered, ours steered with floor and receipt, and peers.
+
+python tests/bench/decode_speed.py [--shape smollm2|qwen2-0.5b] [--rounds N] [--tokens N] [--threads N ...] [--write]
+
+Every contestant shares one set of weights and decodes greedily from one prompt, turn by turn. Peers that are installed
+(`pip install --no-deps steering-vectors repeng`, and scikit-learn) take part; what they add is our displacement, at the
+same layers, and they hold no floor and keep no receipt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from bench_tools import Timing, Work, interleaved, provenance, write_section
+
+from persona_core import ModelWrapper, get_config
+from persona_core.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model_loading import LoadedModel
+from persona_core.receipt import steering_fields
+from persona_core.rollout import chat
+from persona_core.steering_plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+
+QUESTION = "My neighbour plays loud music every night. What should I do?"
+N_LAYERS, ROWS = 8, 8
+PLAIN, BATCHED = "transformers generate", "transformers generate, 8 rows"
+OURS, OURS_BATCHED = "ours, 8 layers added, 8 floored, receipt", "ours, 8 rows, 8 plans, floor, receipt"
+
+
+class Bench:
+    """A wrapped model, and a plain twin that shares its weights and never stops early."""
+
+    def __init__(self, shape: str, tokens: int) -> None:
+        config = get_config(Path(tempfile.mkdtemp()), model="smollm2")
+        loaded = shaped(ModelWrapper(config), shape)
+        self.twin = copy.deepcopy(loaded.model, {id(weight): weight for weight in loaded.model.parameters()})
+        self.model = ModelWrapper(config, loaded=loaded)
+        vars(self.model)["end_tokens"] = frozenset()
+        self.prompt, self.tokens = self.model.encode(chat(QUESTION)), tokens
+        self.chance = torch.Generator().manual_seed(0)
+
+    def generate(self, rows: int = 1, model: Any = None) -> list[list[int]]:
+        """Decode with transformers' own loop."""
+        ids = torch.tensor([self.prompt] * rows)
+        with torch.inference_mode():
+            found = (model or self.twin).generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=self.tokens,
+                do_sample=False,
+                eos_token_id=None,
+                pad_token_id=0,
+            )
+        return [row[ids.shape[1] :].tolist() for row in found]
+
+    def ours(self, plans: Sequence[SteeringPlan]) -> list[list[int]]:
+        """Decode with our loop, receipt included."""
+        rows = [Row(self.prompt, plan) for plan in plans]
+        armed = arm_rows(self.model, rows)
+        for _ in decode(self.model, rows, Sampling(self.tokens, 0.0), armed=armed):
+            pass
+        for place, row in enumerate(rows):
+            steering_fields(row.plan, armed, place)
+        return [row.tokens for row in rows]
+
+    def plan(self) -> SteeringPlan:
+        """Return a plan that adds a small random direction at 8 layers and floors 8 others, some of it in force."""
+        first = self.model.n_layers // 4
+        added = tuple(AddDirection(layer, 0.5 * self._random()) for layer in range(first, first + N_LAYERS))
+        capped = range(first + N_LAYERS, first + 2 * N_LAYERS)
+        floors = tuple(ClampProjection(layer, unit(self._random()), low=0.0) for layer in capped)
+        return SteeringPlan(added, floors, (ProbeProjection(capped[-1], unit(self._random())),))
+
+    def _random(self) -> torch.Tensor:
+        return torch.randn(self.model.identity.hidden_size, generator=self.chance)
+
+
+def shaped(model: ModelWrapper, shape: str) -> LoadedModel:
+    """Return the embedded model, or random weights of another shape with its tokenizer."""
+    loaded = LoadedModel(model._model, model.tokenizer, model.identity.name, model.identity.slug)
+    if shape == "smollm2":
+        return fresh(loaded)
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    size = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
+    config = Qwen2Config(vocab_size=151936, num_key_value_heads=2, tie_word_embeddings=True, **size)
+    torch.manual_seed(0)
+    return replace(loaded, model=Qwen2ForCausalLM(config).eval(), name=shape, slug=shape)
+
+
+def fresh(loaded: LoadedModel) -> LoadedModel:
+    """Return the same model as transformers loads it, without our modules in it."""
+    from transformers import AutoModelForCausalLM
+
+    from persona_core.config import model_source
+    from persona_core.plugins import load_plugins
+
+    source = model_source("smollm2", load_plugins())
+    assert source is not None
+    return replace(loaded, model=AutoModelForCausalLM.from_pretrained(source.fetch(print), dtype=torch.float32).eval())
+
+
+def unit(direction: torch.Tensor) -> torch.Tensor:
+    """Return a direction at length 1."""
+    return direction / direction.norm()
+
+
+def contestants(bench: Bench) -> dict[str, Work]:
+    """Return every contestant's work, batches of 8 rows last."""
+    plans = [bench.plan() for _ in range(ROWS)]
+    assert bench.ours([UNSTEERED]) == bench.generate(), "unsteered, ours and transformers' tokens differ"
+    return {
+        PLAIN: bench.generate,
+        "ours, unsteered": lambda: bench.ours([UNSTEERED]),
+        OURS: lambda: bench.ours(plans[:1]),
+        **dict(peers(bench, plans[0])),
+        BATCHED: lambda: bench.generate(ROWS),
+        "ours, 8 rows, unsteered": lambda: bench.ours([UNSTEERED] * ROWS),
+        OURS_BATCHED: lambda: bench.ours(plans),
+    }
+
+
+def peers(bench: Bench, plan: SteeringPlan) -> Iterator[tuple[str, Work]]:
+    """Yield the peers that are installed, each on a twin of its own."""
+    added = {item.layer: item.direction for item in plan.additions}
+    if find_spec("steering_vectors"):
+        yield "steering-vectors", steering_vectors(bench, added)
+    if find_spec("repeng"):
+        yield "repeng", repeng(bench, added)
+
+
+def steering_vectors(bench: Bench, added: dict[int, torch.Tensor]) -> Work:
+    """Return generation under steering-vectors' hooks."""
+    from steering_vectors import SteeringVector
+
+    twin = copy.deepcopy(bench.twin, {id(weight): weight for weight in bench.twin.parameters()})
+    vector = SteeringVector(added, "decoder_block")
+
+    def work() -> None:
+        with vector.apply(twin, min_token_index=0):
+            bench.generate(model=twin)
+
+    return work
+
+
+def repeng(bench: Bench, added: dict[int, torch.Tensor]) -> Work:
+    """Return generation with repeng's wrapped layers."""
+    import numpy as np
+
+    vars(np).setdefault("float_", np.float64)  # repeng 0.4.0 names it in its annotations; numpy 2 has not got it
+    from repeng import ControlModel, ControlVector
+
+    twin = copy.deepcopy(bench.twin, {id(weight): weight for weight in bench.twin.parameters()})
+    control = ControlModel(twin, list(added))
+    control.set_control(ControlVector("llama", {layer: row.numpy() for layer, row in added.items()}))
+    return lambda: bench.generate(model=control)
+
+
+def table(found: dict[str, Timing], tokens: int) -> str:
+    """Return one row a contestant."""
+    rows = ["| contestant | CPU ms a token | wall ms a token | speed | lowest | highest |", "|---|" + "---:|" * 5]
+    for name, timing in found.items():
+        batched = "8 rows" in name
+        cpu, wall = timing.per(tokens * (ROWS if batched else 1))
+        speed = timing.speed(found[BATCHED if batched else PLAIN])
+        rows.append(f"| {name} | {cpu:.1f} | {wall:.1f} | " + " | ".join(f"{value:.3f}" for value in speed) + " |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure with each number of threads, print the tables, and keep them on the page where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=("smollm2", "qwen2-0.5b"), default="smollm2")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    bench = Bench(given.shape, given.tokens)
+    works, parts = contestants(bench), []
+    for threads in given.threads:
+        torch.set_num_threads(threads)
+        found = interleaved(works, given.rounds)
+        parts.append(f"{threads} thread{'s' * (threads > 1)}:\n\n{table(found, given.tokens)}")
+        print(parts[-1], flush=True)
+    text = provenance("steering-vectors", "repeng") + "\n\n" + "\n\n".join(parts)
+    if given.write:
+        write_section(f"decode {given.shape}", text)
+
+
+if __name__ == "__main__":
+    main()
