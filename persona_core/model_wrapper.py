@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import nnsight
 import torch
 from jaxtyping import Bool, Float, Int
 from nnsight import TransformersModel
+from nnsight.intervention.interleaver import Interleaver
 from torch import Tensor, nn
 
 from persona_core import steer_module
@@ -30,11 +31,25 @@ from persona_core.vector_file import ModelIdentity
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
 
 
+class _Sites(Interleaver):  # type: ignore[misc]
+    """nnsight's switchboard, at the sites that are read or edited: each other one would cost every token some time."""
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self._sites = {id(module) for module in modules}
+
+    def instrument(self, envoy: Any) -> None:
+        """Let a module hand over its input and output, where it is a site."""
+        if id(envoy._module) in self._sites:
+            super().instrument(envoy)
+
+
 class ModelWrapper:
     """A language model whose residual stream can be read and steered.
 
     One lock guards every forward: nnsight is not safe on two threads. Steering lives in a `steer` child of each
-    decoder layer, which nnsight sees as `layers[i].steer`; idle, it hands on its input itself.
+    decoder layer, which nnsight sees as `layers[i].steer`; idle, it hands on its input itself. `nnsight` serves the
+    input and output of the model, of its decoder layers and of their `steer`, and of nothing else.
     """
 
     def __init__(
@@ -57,7 +72,12 @@ class ModelWrapper:
         path, layers = _decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
-        self.nnsight = TransformersModel(loaded.model, tokenizer=loaded.tokenizer, task="text-generation")
+        self.nnsight = TransformersModel(
+            loaded.model,
+            tokenizer=loaded.tokenizer,
+            task="text-generation",
+            interleaver=_Sites([loaded.model, *layers, *self._steers]),
+        )
         if hasattr(object, "save"):  # nnsight puts it on every object; taken off twice, it crashes
             nnsight._c.unmount("save")
 
