@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.blending import WeightedSum, WeightedVector, parse_blend
+from persona_core.blending import BalancedSum, WeightedSum, WeightedVector, parse_blend
 from persona_core.errors import SteeringError
 from persona_core.persona_vector import PersonaVector
 
@@ -52,6 +52,37 @@ def test_one_persona_at_weight_one_is_its_own_displacement(make_vector: VectorMa
     blend = WeightedSum().blend([WeightedVector(sage, 1.0)])
     assert torch.equal(blend, sage.displacement())
     assert not blend[[0, 3]].any()
+
+
+@given(weights, st.floats(0.1, 2, width=32))
+def test_a_balanced_blend_grows_with_its_weights_and_knows_no_order(
+    make_vector: VectorMaker, values: list[float], factor: float
+) -> None:
+    parts = parts_of(make_vector, values)
+    whole = BalancedSum().blend(parts)
+    scaled = BalancedSum().blend(parts_of(make_vector, [factor * value for value in values]))
+    torch.testing.assert_close(scaled, factor * whole)
+    assert all(torch.equal(BalancedSum().blend(order), whole) for order in itertools.permutations(parts))
+
+
+@given(weights.filter(lambda drawn: len(drawn) < 4))
+def test_a_weight_of_zero_is_absent_from_a_balanced_blend(make_vector: VectorMaker, values: list[float]) -> None:
+    with_zero = parts_of(make_vector, [*values, 0.0])
+    torch.testing.assert_close(BalancedSum().blend(with_zero), BalancedSum().blend(with_zero[:-1]))
+
+
+def test_a_balanced_blend_of_one_persona_is_its_own_displacement(make_vector: VectorMaker) -> None:
+    sage = make_vector("sage")
+    torch.testing.assert_close(BalancedSum().blend([WeightedVector(sage, 0.7)]), 0.7 * sage.displacement())
+
+
+def test_a_balanced_blend_of_equal_parts_is_a_fifth_longer_than_they_are(make_vector: VectorMaker) -> None:
+    parts = parts_of(make_vector, [0.5, 0.5])
+    lengths = [part.vector.displacement().norm(dim=-1) for part in parts]
+    blended = BalancedSum().blend(parts)
+    torch.testing.assert_close(blended.norm(dim=-1), 1.2 * (lengths[0] + lengths[1]) / 2)
+    shares = [torch.cosine_similarity(blended, part.vector.displacement(), dim=-1)[[1, 2]] for part in parts]
+    torch.testing.assert_close(*shares)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.floats(0, 2), min_size=1))
