@@ -35,6 +35,10 @@ def invented_report(personas: list[str] | None = None) -> EvaluationReport:
             questions=24,
             unit="nats/token",
             groups=groups,
+            ahead_of_prompts={
+                name: Interval(value=0.06, low=0.01, high=0.11)
+                for name in ("identification", "centred_identification", "specificity")
+            },
             unsteered_scores={name: -0.31 + 0.07 * place for place, name in enumerate(names)},
             unsteered_distinct_pairs=0.8125,
             unsteered_repetition=0.0417,

@@ -80,3 +80,12 @@ def test_repetition_and_distinct_pairs_tell_a_loop_from_a_sentence():
     assert stats.distinct_pairs([loop]) < 0.15
     assert stats.repetition([[]]) == 0
     assert stats.distinct_pairs([[1]]) == 0
+
+
+def test_a_difference_is_of_the_same_questions_and_has_the_sign_of_the_better():
+    noisy = perfect() + 0.8 * scores(questions=6)
+    assert stats.difference(noisy, noisy, stats.identification) == stats.Interval(value=0, low=0, high=0)
+    ahead = stats.difference(perfect(), scores(questions=6), stats.identification)
+    assert ahead.low > 0.3
+    behind = stats.difference(scores(questions=6), perfect(), stats.identification)
+    assert (behind.value, behind.low, behind.high) == (-ahead.value, -ahead.high, -ahead.low)

@@ -170,7 +170,7 @@ def test_a_report_of_nothing_says_that_each_part_was_left_out(report: Evaluation
 
 def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
     text, found = unescape(page), headlines(report)
-    assert len(found) == 12
+    assert len(found) == 13
     for line in found:
         assert line.what in text
         assert line.figure in text

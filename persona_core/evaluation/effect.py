@@ -54,6 +54,8 @@ class EffectResult(BaseModel):
     questions: int
     unit: str
     groups: dict[str, GroupEffect]
+    ahead_of_prompts: dict[str, Interval] = {}
+    """figure -> that of the vectors less that of the system prompts, on the same questions."""
     unsteered_scores: dict[str, float]
     unsteered_distinct_pairs: float
     unsteered_repetition: float
@@ -66,13 +68,15 @@ def measure_effect(setup: Setup) -> EffectResult:
     plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
     groups = {group: setup.ask(rows, f"replies: {group}") for group, rows in conditions(setup).items()}
     unsteered = setup.judged(plain)
-    results = {group: _group(setup, rows, setup.judged(rows), unsteered, plain[0]) for group, rows in groups.items()}
+    scores = {group: setup.judged(rows) for group, rows in groups.items()}
+    results = {group: _group(setup, rows, scores[group], unsteered, plain[0]) for group, rows in groups.items()}
     first = {f"{group}: {n}": row[0].text for group, rows in groups.items() for n, row in _named(setup, rows)}
     return EffectResult(
         personas=list(setup.personas),
         questions=len(setup.questions),
         unit=setup.judge.unit,
         groups=results,
+        ahead_of_prompts=_ahead(scores[VECTORS], scores[PROMPTS], setup.seed),
         unsteered_scores=_by_persona(setup, unsteered[0].mean(0)),
         unsteered_distinct_pairs=_rounded(statistics.distinct_pairs([reply.tokens for reply in plain[0]])),
         unsteered_repetition=_rounded(statistics.repetition([reply.tokens for reply in plain[0]])),
@@ -140,6 +144,12 @@ def _group(
         distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
         repetition=_rounded(statistics.repetition(tokens)),
     )
+
+
+def _ahead(vectors: Scores, prompts: Scores, seed: int) -> dict[str, Interval]:
+    """Return what the vectors have over the system prompts; each resample draws the same questions for both."""
+    compared = (statistics.identification, statistics.centred_identification, statistics.specificity)
+    return {what.__name__: statistics.difference(vectors, prompts, what, seed=seed) for what in compared}
 
 
 def _mean(setup: Setup, values: Float[Tensor, "question"]) -> Interval:

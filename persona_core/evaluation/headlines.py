@@ -54,9 +54,17 @@ def _effect(effect: EffectResult) -> list[Headline]:
             "the same, each judge centred", share_interval(own.centred_identification), _list([*centred, by_chance])
         ),
         Headline(f"specificity ({effect.unit})", str(own.specificity), _list(specific)),
+        *_ahead(effect),
         Headline("own judge highest", f"{own.rows_won} of {n} rows", f"{own.columns_won} of {n} columns"),
         Headline("damage (nats/token)", f"{mean:.2f}", f"highest: {worst} {own.damage[worst]}"),
     ]
+
+
+def _ahead(effect: EffectResult) -> list[Headline]:
+    if not effect.ahead_of_prompts:
+        return []
+    plain, centred = (effect.ahead_of_prompts[key] for key in ("identification", "centred_identification"))
+    return [Headline("identified more often than by prompts", str(plain), f"each judge centred {centred}")]
 
 
 def _blends(blends: BlendResult) -> list[Headline]:

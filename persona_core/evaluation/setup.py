@@ -33,7 +33,7 @@ class Size:
     """How much an evaluation asks: questions for the effect, each blend and each dose, and tokens a reply."""
 
     questions: int = 20
-    blend_questions: int = 8
+    blend_questions: int = 16
     dose_questions: int = 2
     tokens: int = 48
 

@@ -43,6 +43,12 @@ def bootstrap(scores: Scores, statistic: Statistic, *, seed: int = 0, resamples:
     return Interval(value=round(statistic(scores), 4), low=round(float(low), 4), high=round(float(high), 4))
 
 
+def difference(one: Scores, other: Scores, statistic: Statistic, *, seed: int = 0) -> Interval:
+    """Return what one set of replies has over another to the same questions; a resample draws the same for both."""
+    n = len(one)
+    return bootstrap(torch.cat([one, other]), lambda both: statistic(both[:n]) - statistic(both[n:]), seed=seed)
+
+
 def matrix(scores: Scores) -> Float[Tensor, "vector persona"]:
     """Return the mean score of each vector's replies under each judging persona."""
     return scores.mean(1)
