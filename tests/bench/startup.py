@@ -1,0 +1,56 @@
+"""Start-up: the commands that need no model beside importing what every command needs, turn by turn.
+
+python tests/bench/startup.py [--rounds N] [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+
+from bench_tools import Timing, interleaved, provenance, write_section
+
+REFERENCE = 'python -c "import click, pluggy, pydantic, yaml"'
+COMMANDS = ("--help", "list", "config show", "info sage", "plugins", "chat --help")
+
+
+def runner(words: Sequence[str], home: str) -> Callable[[], object]:
+    """Return a function that runs one process to its end."""
+    environment = os.environ | {"PERSONA_STEER_HOME": home}
+    return lambda: subprocess.run(words, env=environment, capture_output=True, check=True)
+
+
+def table(found: dict[str, Timing]) -> str:
+    """Return one row a command: wall milliseconds, and how many times the reference's."""
+    rows = ["| command | wall ms | times the reference | lowest | highest |", "|---|" + "---:|" * 4]
+    for name, timing in found.items():
+        _, wall = timing.per(1)
+        ratios = sorted(ours / theirs for ours, theirs in zip(timing.wall, found[REFERENCE].wall, strict=True))
+        cells = (ratios[len(ratios) // 2], ratios[0], ratios[-1])
+        rows.append(f"| `{name}` | {wall:.0f} | " + " | ".join(f"{ratio:.2f}" for ratio in cells) + " |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure, print the table, and keep it on the page where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    home = tempfile.mkdtemp()
+    command = [sys.executable, "-m", "persona_core.cli"]
+    subprocess.run([*command, "--workspace", home, "init", "--model", "smollm2"], capture_output=True, check=True)
+    works = {REFERENCE: runner([sys.executable, "-c", "import click, pluggy, pydantic, yaml"], home)}
+    works |= {f"persona-steer {words}": runner([*command, *words.split()], home) for words in COMMANDS}
+    text = table(interleaved(works, given.rounds))
+    print(text)
+    if given.write:
+        write_section("start-up", f"{provenance()}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
