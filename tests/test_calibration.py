@@ -83,7 +83,7 @@ class TestFloor:
 
     def test_the_bundled_floor_raises_the_odds_of_refusing_and_costs_little(self, model):
         axis = PersonaManager(model.config, plugins=model.plugins).store.axis(SAFETY, model.identity)
-        found = calibrate_floor(model, axis, Templates().safety(), self.benign(model), percentiles=(5.0,))
+        found = calibrate_floor(model, axis, Templates().safety(), self.benign(model), percentiles=(5.0, 25.0))
         by_level = {point.percentile: point for point in found.header.floor_curve}
         assert by_level[25.0].rise > by_level[5.0].rise > 0
         assert by_level[5.0].kl <= by_level[25.0].kl

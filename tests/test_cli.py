@@ -322,7 +322,7 @@ class TestWithTheModel:
         write_atomically(workspace_folder / "datasets" / "safety" / "safety.yaml", to_text(few))
         said = run("extract-axes").stdout
         rows = re.findall(
-            r"layer +(\d+)  held-out AUC ([\d.]+)  default/persona AUC ([\d.]+)  floor p25 .*?( capped)?$", said, re.M
+            r"layer +(\d+)  held-out AUC ([\d.]+)  default/persona AUC ([\d.]+)  floor p10 .*?( capped)?$", said, re.M
         )
         assert [int(layer) for layer, _, _, capped in rows if capped] == list(range(19, 28))
         assert len(rows) == 30
