@@ -78,13 +78,13 @@ class ArmedLayer:
 
     def _cast(self, steered: Tensor, dtype: torch.dtype) -> Tensor:
         output = steered.to(dtype)
-        for clamp in self.clamps if dtype != torch.float32 else ():
-            high = torch.full_like(clamp.low, torch.inf) if clamp.high is None else clamp.high
-            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, high, self.keep)
+        for clamp in self.clamps:
+            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, clamp.high, self.keep)
         return output
 
     def _steer(self, wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, tuple[Lift, ...]]:
-        steered, lifts = wide if self.add is None else wide + self.add, []
+        steered = wide if self.add is None else wide + self.add
+        lifts: list[Lift] = []
         for clamp in self.clamps:
             shift, before = shift_into_range(
                 steered, clamp.unit_direction, clamp.low, clamp.high, torch.finfo(dtype).eps
@@ -184,9 +184,7 @@ def _arm_clamps(plans: list[SteeringPlan], hidden: int, device: torch.device) ->
         yield ArmedClamp(
             _stack([row.unit_direction for row in rows], device),
             torch.tensor([[row.low] for row in rows], device=device),
-            None
-            if all(row.high == math.inf for row in rows)
-            else torch.tensor([[row.high] for row in rows], device=device),
+            _upper([row.high for row in rows], device),
         )
 
 

@@ -132,7 +132,7 @@ def cast_into_range(
     dtype: torch.dtype,
     unit_direction: Float[Tensor, "rows 1 hidden"],
     low: Float[Tensor, "rows 1"],
-    high: Float[Tensor, "rows 1"],
+    high: Float[Tensor, "rows 1"] | None,
     keep: Bool[Tensor, "batch token"] | None = None,
 ) -> tuple[Float[Tensor, "batch token hidden"], Float[Tensor, "batch token hidden"]]:
     """Return (float32 stream, its cast), pushed on until every kept token is in range after the cast.
@@ -144,7 +144,8 @@ def cast_into_range(
     for attempt in range(_PUSHES if dtype != torch.float32 else 0):
         products = cast.float() * unit_direction
         reached = products.sum(-1)
-        missing = (low - reached).clamp_min(0) - (reached - high).clamp_min(0)
+        missing = (low - reached).clamp_min(0)
+        missing = missing if high is None else missing - (reached - high).clamp_min(0)
         missing = missing if keep is None else missing * keep
         if not bool(missing.any()):
             break

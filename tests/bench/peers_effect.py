@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_tools import say, write_section
 from jaxtyping import Float
 from torch import Tensor
 
@@ -51,7 +52,6 @@ DAMAGES = (0.25, 0.5)
 ENOUGH = 0.75
 """Damage, in nats/token, after which no stronger scale is tried: beyond the range that is compared."""
 JUDGE_PROMPTS, KL_REPLIES, RESAMPLES, PEER_BATCH = 2, 3, 1000, 8
-MARKS = ("<!-- figures -->\n", "<!-- end of figures -->\n")
 
 Added = Float[Tensor, "target hidden"]
 Profile = Callable[["Contrast"], Added]
@@ -390,20 +390,6 @@ def kept_tokens(peers: Peers, contrasts: Sequence[Contrast]) -> str:
     return f"{same} of {len(texts)} texts are split by the peers into the very tokens that were sampled"
 
 
-def write(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page."""
-    before, start, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not start or not end:
-        raise SystemExit(f"{page} has no {MARKS[0].strip()} … {MARKS[1].strip()}")
-    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
-
-
-def say(line: str) -> None:
-    """Show progress."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def main(names: Sequence[str], size: Size, page: Path | None) -> None:
     """Measure every method on every persona's contrast; print the tables and keep them on the page, as they come."""
     bench = Bench(size)
@@ -417,7 +403,7 @@ def main(names: Sequence[str], size: Size, page: Path | None) -> None:
         text = report(bench, points, kept_tokens(peers, done))
         print(text, flush=True)
         if page is not None:
-            write(page, text)
+            write_section("figures", text, page)
 
 
 def arguments() -> argparse.Namespace:

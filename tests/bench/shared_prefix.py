@@ -9,12 +9,11 @@ import os
 import platform
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
+from bench_tools import Work, interleaved
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
 from persona_core.decoding import Row, Sampling, decode
@@ -35,23 +34,22 @@ def main(rounds: int) -> None:
     print(f"command: python {' '.join(sys.argv)}; CPU seconds, median of {rounds}, interleaved\n")
     print(f"{'work':34} {'whole':>7} {'shared':>7} {'ratio':>6}")
     for name, work in works(model).items():
-        whole, shared = interleaved(model, work, rounds)
+        found = interleaved(turns(model, work), rounds)
+        whole, shared = (median(found[name].cpu) for name in ("whole", "shared"))
         print(f"{name:34} {whole:7.2f} {shared:7.2f} {shared / whole:6.2f}", flush=True)
 
 
-def interleaved(model: ModelWrapper, work: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median CPU time of the work with whole rows and with shared beginnings."""
-    found: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(rounds):
-        for shares, times in found.items():
-            vars(model)["shares_caches"] = shares
-            start = time.process_time()
-            work()
-            times.append(time.process_time() - start)
-    return median(found[False]), median(found[True])
+def turns(model: ModelWrapper, work: Work) -> dict[str, Work]:
+    """Return the work with whole rows and with shared beginnings."""
+
+    def run(shares: bool) -> None:
+        vars(model)["shares_caches"] = shares
+        work()
+
+    return {"whole": lambda: run(False), "shared": lambda: run(True)}
 
 
-def works(model: ModelWrapper) -> dict[str, Callable[[], object]]:
+def works(model: ModelWrapper) -> dict[str, Work]:
     """Return the work of one extraction, with fewer questions: replies to each of a persona's system prompts."""
     data = persona_dataset(PersonaManager(model.config, plugins=model.plugins), "sage")
     asked = [chat(question, system) for system in data.persona_prompts for question in data.questions[:QUESTIONS]]
