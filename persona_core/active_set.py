@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from persona_core.archetype import first_problem
 from persona_core.atomic_file import read_text, write_atomically
 from persona_core.errors import WorkspaceError
+from persona_core.record import Record
 
 
-class WorkspaceState(BaseModel):
+class WorkspaceState(Record):
     """What a workspace remembers, per model slug."""
 
     model_config = ConfigDict(extra="forbid")
 
-    loaded: dict[str, list[str]] = {}
-    hidden: dict[str, list[str]] = {}
+    loaded: dict[str, list[str]] = Field(default_factory=dict)
+    hidden: dict[str, list[str]] = Field(default_factory=dict)
 
 
 def read_state(path: Path) -> WorkspaceState:

@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from persona_core.atomic_file import read_text
 from persona_core.errors import ArchetypeError
 from persona_core.names import NAME_PATTERN
+from persona_core.record import Record, read_yaml
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 QUESTIONS_FILE = "questions.yaml"
 
 
-class Archetype(BaseModel):
+class Archetype(Record):
     """A persona as text: who speaks (system prompts) and what it is asked (questions).
 
     `questions` may be empty: an archetype of a package then takes its package's question bank. Both lists are
     used whole by extraction unless the configuration asks for fewer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
     description: Text
@@ -36,7 +37,7 @@ class Archetype(BaseModel):
     def from_yaml(cls, text: str, source: str = "archetype") -> "Archetype":
         """Read one archetype; raise `ArchetypeError` that names `source` and the wrong field."""
         try:
-            return cls.model_validate(yaml.safe_load(text))
+            return cls.model_validate(read_yaml(text))
         except (yaml.YAMLError, ValueError) as error:
             raise ArchetypeError(f"{source}: {first_problem(error)}") from error
 
@@ -87,4 +88,4 @@ def _bank(folder: Traversable) -> tuple[str, ...]:
     entry = folder / QUESTIONS_FILE
     if not entry.is_file():
         return ()
-    return interleave(yaml.safe_load(entry.read_text(encoding="utf-8")))
+    return interleave(read_yaml(entry.read_text(encoding="utf-8")))

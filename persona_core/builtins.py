@@ -1,43 +1,58 @@
-"""What ships built in, registered through the same hooks as everybody else's."""
+"""What ships built in, registered through the same hooks as everybody else's; each part is imported when asked for."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from persona_core.blending import BalancedSum, BlendingStrategy, WeightedSum
-from persona_core.capping import CappingPolicy, PercentileFloor
-from persona_core.dataset_generator import DatasetGenerator, Templates
-from persona_core.evaluation.judges import Judge, LogProbJudge
-from persona_core.evaluation.prompt_set import PromptSet, core_prompts
 from persona_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from persona_core.blending import BlendingStrategy
+    from persona_core.capping import CappingPolicy
+    from persona_core.dataset_generator import DatasetGenerator
+    from persona_core.evaluation.judges import Judge
+    from persona_core.evaluation.prompt_set import PromptSet
 
 
 @hookimpl
 def register_dataset_generators() -> Iterable[DatasetGenerator]:
     """Return the template generator."""
+    from persona_core.dataset_generator import Templates
+
     return [Templates()]
 
 
 @hookimpl
 def register_blending_strategies() -> Iterable[BlendingStrategy]:
     """Return the weighted sum and the balanced sum."""
+    from persona_core.blending import BalancedSum, WeightedSum
+
     return [WeightedSum(), BalancedSum()]
 
 
 @hookimpl
 def register_capping_policies() -> Iterable[CappingPolicy]:
     """Return the percentile floor."""
+    from persona_core.capping import PercentileFloor
+
     return [PercentileFloor()]
 
 
 @hookimpl
 def register_judges() -> Iterable[Judge]:
     """Return the unsteered model itself."""
+    from persona_core.evaluation.judges import LogProbJudge
+
     return [LogProbJudge()]
 
 
 @hookimpl
 def register_prompt_sets() -> Iterable[PromptSet]:
     """Return the prompts that need no persona."""
+    from persona_core.evaluation.prompt_set import core_prompts
+
     return [core_prompts()]
 
 

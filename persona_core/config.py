@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,6 +21,7 @@ from persona_core.layers import check_layers
 from persona_core.model_source import ModelSource
 from persona_core.names import NAME_PATTERN, suggestion
 from persona_core.plugins import PluginManager, load_plugins
+from persona_core.record import Record, read_yaml
 from persona_core.workspace import Workspace, find_workspace
 
 
@@ -37,8 +37,8 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Section(Record):
+    model_config = ConfigDict(extra="forbid")
 
 
 class ModelSettings(_Section):
@@ -49,9 +49,11 @@ class ModelSettings(_Section):
         description="a hub id, a local folder, a GGUF file, or an alias such as smollm2",
     )
     device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "nf4"] = Field(
+        "auto",
+        description="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16, float16, int8 or nf4",
     )
+    context: int = Field(4096, ge=64, le=1_000_000, description="most tokens that prompt and reply have together")
 
 
 class ExtractionSettings(_Section):
@@ -103,15 +105,15 @@ class GenerationSettings(_Section):
     top_p: float = Field(0.95, gt=0, le=1, description="sample from the likeliest tokens of this total probability")
 
 
-class Config(BaseModel):
+class Config(Record):
     """The whole configuration, with the workspace that it belongs to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid")
 
-    model: ModelSettings = ModelSettings()
-    extraction: ExtractionSettings = ExtractionSettings()
-    steering: SteeringSettings = SteeringSettings()
-    generation: GenerationSettings = GenerationSettings()
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
+    steering: SteeringSettings = Field(default_factory=SteeringSettings)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
 
     _workspace: Workspace | None = PrivateAttr(None)
 
@@ -182,7 +184,7 @@ def slug(name: str) -> str:
 def read_config_data(path: Path) -> dict[str, Any]:
     """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
     try:
-        data = yaml.safe_load(read_text(path))
+        data = read_yaml(read_text(path))
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: {first_problem(error)}") from error
     if data is None:
@@ -195,7 +197,8 @@ def read_config_data(path: Path) -> dict[str, Any]:
 def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
     """Validate; raise `ConfigError` that names the file, the key, the value and the nearest known key."""
     try:
-        config = Config.model_validate({section: {} if part is None else part for section, part in data.items()})
+        sections = dict.fromkeys(Config.model_fields) | dict(data)
+        config = Config.model_validate({name: {} if part is None else part for name, part in sections.items()})
     except ValidationError as error:
         raise ConfigError(f"{workspace.config_file}: {_explain(error)}") from error
     config._workspace = workspace
@@ -208,7 +211,7 @@ def keys() -> dict[str, str]:
     return {
         f"{section}.{name}": field.description or ""
         for section, settings in sections.items()
-        if isinstance(settings, type) and issubclass(settings, BaseModel)
+        if isinstance(settings, type) and issubclass(settings, Record)
         for name, field in settings.model_fields.items()
     }
 

@@ -12,6 +12,7 @@ import yaml
 from persona_core.atomic_file import read_text, write_atomically
 from persona_core.config import Config, build_config, keys, read_config_data, split_key
 from persona_core.errors import ConfigError
+from persona_core.record import read_yaml
 from persona_core.workspace import MARK, Workspace
 
 
@@ -72,7 +73,7 @@ def _plain(document: Any) -> dict[str, Any]:
 
 def _parse(key: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text) if text else ""
+        return read_yaml(text) if text else ""
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{key} = {text!r}: not a YAML value") from error
 

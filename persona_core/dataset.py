@@ -5,18 +5,19 @@ import json
 from typing import Annotated, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from persona_core.archetype import Text, first_problem
 from persona_core.errors import DatasetError
+from persona_core.record import Record, read_yaml
 
 STAMP = "# persona-steer dataset, generated; sha256 of what follows: "
 
 
-class PersonaDataset(BaseModel):
+class PersonaDataset(Record):
     """Two sides of a contrast: the same questions asked of the persona and of the default assistant."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     name: Text
     persona_prompts: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -32,10 +33,10 @@ class PersonaDataset(BaseModel):
         return _digest(json.dumps([self.default_prompts, self.questions]))
 
 
-class SafetyPair(BaseModel):
+class SafetyPair(Record):
     """A harmful request with a reply that refuses it and one that complies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     request: Text
     refusal: Text
@@ -52,14 +53,14 @@ COMPLYING_STARTS = (
 )  # fmt: skip
 
 
-class SafetyDataset(BaseModel):
+class SafetyDataset(Record):
     """What the safety axis is made from, and the held-out part that it is checked on.
 
     `frames` put a request into other words or into a role; each holds `{request}`. The starts are how replies begin
     that refuse, and how others do.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     train: Annotated[tuple[SafetyPair, ...], Field(min_length=8)]
     heldout: Annotated[tuple[SafetyPair, ...], Field(min_length=4)]
@@ -84,7 +85,7 @@ def to_text(dataset: PersonaDataset | SafetyDataset) -> str:
 def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
     """Read a dataset; raise `DatasetError` that names the file and the field."""
     try:
-        return kind.model_validate(yaml.safe_load(text))
+        return kind.model_validate(read_yaml(text))
     except (yaml.YAMLError, ValueError) as error:
         raise DatasetError(f"{source}: {first_problem(error)}") from error
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
-import yaml
-
 from persona_core.archetype import Archetype
 from persona_core.dataset import PersonaDataset, SafetyDataset, SafetyPair
 from persona_core.errors import DatasetError
+from persona_core.record import read_yaml
 
 DEFAULT_PROMPTS = (
     "",
@@ -83,7 +82,7 @@ class Templates:
     def safety(self) -> SafetyDataset:
         """Pair each harmful request with a refusal and a compliance; every fourth request is held out."""
         text = files("persona_core").joinpath("data/safety.yaml").read_text(encoding="utf-8")
-        parts = yaml.safe_load(text)
+        parts = read_yaml(text)
         pairs = _safety_pairs(parts)
         return SafetyDataset(
             frames=tuple(parts["frames"]),

@@ -17,10 +17,15 @@ import torch
 from persona_core.config import Config, ModelSettings, model_source, slug
 from persona_core.errors import ModelError
 from persona_core.fingerprint import digest, fingerprint
+from persona_core.memory_plan import MemoryPlan, check_fits, free_memory, reckon
 from persona_core.model_source import Report
 from persona_core.names import suggestion
 from persona_core.plugins import PluginManager
+from persona_core.precision import pick_precision
 from persona_core.vector_file import ModelIdentity
+
+_WORTH_A_LINE = 2_000_000_000
+"""Bytes from which the memory plan is shown."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,15 @@ def load_model(config: Config, plugins: PluginManager, report: Report) -> Loaded
     settings = config.model
     source = model_source(settings.name, plugins)
     if source is not None:
-        return _from_folder(source.fetch(report), settings, source.name, source.slug)
+        return _from_folder(source.fetch(report), settings, report, source.name, source.slug)
     path = Path(settings.name).expanduser()
     if path.suffix == ".gguf":
-        return _from_gguf(path, settings)
+        return _from_gguf(path, settings, report)
     if path.is_dir():
-        return _from_folder(path, settings, str(path), slug(path.resolve().name))
+        return _from_folder(path, settings, report, str(path), slug(path.resolve().name))
     if "/" not in settings.name or settings.name.startswith((".", "/", "~")):
         raise ModelError(_unknown(settings.name, plugins))
-    return _from_hub(settings)
+    return _from_hub(settings, report)
 
 
 def identify(loaded: LoadedModel) -> ModelIdentity:
@@ -75,27 +80,21 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the precision; `auto` is float32 on a CPU and bfloat16 (float16 on mps) elsewhere."""
-    automatic = {"cpu": torch.float32, "mps": torch.float16}.get(device.type, torch.bfloat16)
-    return automatic if wanted == "auto" else getattr(torch, wanted)
-
-
-def _from_folder(folder: Path, settings: ModelSettings, name: str, folder_slug: str) -> LoadedModel:
+def _from_folder(folder: Path, settings: ModelSettings, report: Report, name: str, folder_slug: str) -> LoadedModel:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
     options = {"local_files_only": True, "use_safetensors": True}
-    return _load(str(folder), settings, LoadedModel(None, None, name, folder_slug, folder), options)
+    return _load(str(folder), settings, report, LoadedModel(None, None, name, folder_slug, folder), options)
 
 
-def _from_gguf(path: Path, settings: ModelSettings) -> LoadedModel:
+def _from_gguf(path: Path, settings: ModelSettings, report: Report) -> LoadedModel:
     if not path.is_file():
         raise ModelError(f"no GGUF file {path}")
     found = LoadedModel(None, None, str(path), slug(path.stem), path)
-    return _load(str(path.parent), settings, found, {"gguf_file": path.name})
+    return _load(str(path.parent), settings, report, found, {"gguf_file": path.name})
 
 
-def _from_hub(settings: ModelSettings) -> LoadedModel:
+def _from_hub(settings: ModelSettings, report: Report) -> LoadedModel:
     from transformers.utils.hub import cached_file
 
     name = settings.name
@@ -105,7 +104,7 @@ def _from_hub(settings: ModelSettings) -> LoadedModel:
         raise ModelError(_cannot_load(name, str(error))) from error
     if cached is None:
         _check_network(name)
-    loaded = _load(name, settings, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
+    loaded = _load(name, settings, report, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
     config_file = cached_file(name, "config.json", local_files_only=True)
     return replace(loaded, weights=Path(str(config_file)).parent)
 
@@ -123,21 +122,39 @@ def _check_network(name: str) -> None:
         raise ModelError(_cannot_load(name, "it is not on this disk, and the model hub cannot be reached")) from error
 
 
-def _load(where: str, settings: ModelSettings, found: LoadedModel, options: dict[str, Any]) -> LoadedModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _load(
+    where: str, settings: ModelSettings, report: Report, found: LoadedModel, options: dict[str, Any]
+) -> LoadedModel:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     device = pick_device(settings.device)
-    dtype = pick_dtype(settings.dtype, device)
-    tokenizer_options = {key: value for key, value in options.items() if key != "use_safetensors"}
+    precision = pick_precision(settings.dtype, device)
+    options = options | precision.options() | ({} if device.type == "cpu" else {"device_map": {"": device}})
+    reading = {key: value for key, value in options.items() if key in ("local_files_only", "gguf_file")}
     with _quiet():
         try:
-            tokenizer = AutoTokenizer.from_pretrained(where, **tokenizer_options)
-            model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
+            config = AutoConfig.from_pretrained(where, **reading)
+            plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
+            _accept(plan, config, found.name, report)
+            tokenizer = AutoTokenizer.from_pretrained(where, **reading)
+            model: Any = AutoModelForCausalLM.from_pretrained(where, **options)
         except _unreadable() as error:
             raise ModelError(_cannot_load(found.name, str(error))) from error
     if tokenizer.chat_template is None:
         raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")
-    return replace(found, model=model.to(device).eval(), tokenizer=tokenizer)
+    return replace(found, model=model.eval(), tokenizer=tokenizer)
+
+
+def _accept(plan: MemoryPlan, config: Any, name: str, report: Report) -> None:
+    """Refuse a model that cannot fit, and say what a large one will take."""
+    check_fits(plan, config, free_memory(plan.device), name)
+    if plan.total >= _WORTH_A_LINE:
+        report(plan.line())
+
+
+def longest_context(config: Any) -> int:
+    """Return how many tokens a model was made for."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 2048))
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

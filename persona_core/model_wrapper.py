@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from persona_core import steer_module
 from persona_core.config import Config, get_config
+from persona_core.cpu_linear import lay_out
 from persona_core.errors import ModelError, PromptError
 from persona_core.growing_cache import is_whole, new_cache
 from persona_core.layers import resolve_layers
-from persona_core.model_loading import LoadedModel, identify, load_model
+from persona_core.model_loading import LoadedModel, identify, load_model, longest_context
 from persona_core.model_source import Report
 from persona_core.plugins import PluginManager, load_plugins
 from persona_core.rollout import Message
@@ -69,6 +70,7 @@ class ModelWrapper:
         self.identity: ModelIdentity = identify(loaded)
         self.lock = threading.RLock()
         self._model = loaded.model.requires_grad_(False)
+        lay_out(self._model)
         path, layers = _decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
@@ -101,7 +103,7 @@ class ModelWrapper:
     @cached_property
     def context_length(self) -> int:
         """How many tokens prompt and reply may have together."""
-        return int(getattr(self._model.config.get_text_config(), "max_position_embeddings", 2048))
+        return min(self.config.model.context, longest_context(self._model.config))
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:
@@ -125,10 +127,13 @@ class ModelWrapper:
         ids = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
         tokens: list[int] = list(ids["input_ids"])
         if len(tokens) >= self.context_length:
-            raise PromptError(
-                f"the prompt has {len(tokens)} tokens, and the model's context {self.context_length}: shorten it"
-            )
+            raise PromptError(self._too_long(len(tokens)))
         return tokens
+
+    def _too_long(self, n_tokens: int) -> str:
+        longest = longest_context(self._model.config)
+        more = f", or set model.context up to {longest}" if self.context_length < longest else ""
+        return f"the prompt has {n_tokens} tokens, and the context {self.context_length}: shorten it{more}"
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of tokens, special ones left out."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
-
 from persona_core.errors import NoEffect
 from persona_core.layers import format_layers
+from persona_core.record import Record
 from persona_core.steer_module import ArmedLayer
 from persona_core.steering_plan import SteeringPlan
 
 
-class FloorReceipt(BaseModel):
+class FloorReceipt(Record):
     """What the floor did: over all capped layers, at every position but the first."""
-
-    model_config = ConfigDict(frozen=True)
 
     layers: list[int]
     hits: int
@@ -23,10 +20,8 @@ class FloorReceipt(BaseModel):
     lowest_after: float
 
 
-class Receipt(BaseModel):
+class Receipt(Record):
     """What happened to one reply. Projections are in units of the residual stream."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     model: str
     personas: dict[str, float]

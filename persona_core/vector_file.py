@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from persona_core.archetype import first_problem
 from persona_core.atomic_file import write_atomically
 from persona_core.errors import VectorCorrupt, VectorMismatch, VectorNotFound
+from persona_core.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +26,10 @@ METADATA_KEY = "persona_steer"
 _LONGEST_HEADER = 16_000_000
 
 
-class ModelIdentity(BaseModel):
+class ModelIdentity(Record):
     """Which model a vector belongs to: it serves no other."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid")
 
     name: str
     slug: str
@@ -51,10 +52,10 @@ class ModelIdentity(BaseModel):
                 )
 
 
-class Calibration(BaseModel):
+class Calibration(Record):
     """Which dose strength 1.0 stands for, and what it was measured to do."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     dose: float
     damage_budget: float
@@ -64,10 +65,10 @@ class Calibration(BaseModel):
     """(dose, damage, gain), damage and gain in nats per token."""
 
 
-class FloorPoint(BaseModel):
+class FloorPoint(Record):
     """A floor at one percentile: KL and top-1 kept on benign replies, and the rise of the refusing odds in nats."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     percentile: float
     kl: float
@@ -75,10 +76,10 @@ class FloorPoint(BaseModel):
     rise: float
 
 
-class VectorHeader(BaseModel):
+class VectorHeader(Record):
     """Everything about a vector but its numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid")
 
     schema_version: Literal[1] = 1
     kind: Literal["persona", "axis", "baseline"]
@@ -94,8 +95,8 @@ class VectorHeader(BaseModel):
     seed: int = 0
     n_rollouts: int = 0
     created: str = ""
-    versions: dict[str, str] = {}
-    measured: dict[str, float | list[float] | dict[str, float]] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
+    measured: dict[str, float | list[float] | dict[str, float]] = Field(default_factory=dict)
     calibration: Calibration | None = None
     floor_curve: tuple[FloorPoint, ...] = ()
     quantile_levels: tuple[float, ...] = ()

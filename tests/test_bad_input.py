@@ -427,7 +427,7 @@ class TestWithTheModel:
         refused("generate", "hi", "--persona", "sage", says=(says,))
 
     def test_prompt_longer_than_the_context(self, refused: Refused, home: Path) -> None:
-        refused("generate", "-", stdin="word " * 9000, says=("the model's context 8192", "shorten"))
+        refused("generate", "-", stdin="word " * 9000, says=("the context 4096", "shorten", "model.context up to 8192"))
 
     def test_vector_of_another_model(self, refused: Refused, home: Path, model: object, cli: click.Group) -> None:
         path = place(home, bundled(cli))
@@ -536,7 +536,7 @@ def test_reply_interrupted_in_a_chat_keeps_its_text_and_the_chat_goes_on(home: P
 
 def test_interrupt_before_the_first_token_leaves_no_reply(engine: SteeringEngine) -> None:
     """The prompt takes longer to read than the timer runs."""
-    stream = engine.stream("word " * 7000, "sage")
+    stream = engine.stream("word " * 3500, "sage")
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:

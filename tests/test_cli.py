@@ -1,7 +1,10 @@
 """Every command does what its help says."""
 
+import ast
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
@@ -13,6 +16,7 @@ from click.testing import CliRunner, Result
 from persona_core.archetype import Archetype
 from persona_core.atomic_file import write_atomically
 from persona_core.cli import build_cli
+from persona_core.cli.root import COMMANDS
 from persona_core.dataset import to_text
 from persona_core.dataset_generator import Templates
 from persona_core.plugins import load_plugins
@@ -61,11 +65,31 @@ def tiny(run: Run, workspace_folder: Path) -> None:
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
     """Yield the words of every command and subcommand."""
     yield path
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, *path, name)
         else:
             yield (*path, name)
+
+
+@pytest.mark.parametrize(("name", "shown"), COMMANDS.items(), ids=list(COMMANDS))
+def test_the_short_help_that_is_shown_without_importing_a_command_is_its_own(name: str, shown: str) -> None:
+    command = build_cli().get_command(click.Context(build_cli()), name)
+    assert command is not None
+    assert command.name == name
+    assert command.get_short_help_str(1000) == shown
+
+
+def test_the_help_of_the_root_imports_neither_commands_nor_plugins() -> None:
+    code = "import sys; from persona_core.cli import main; sys.argv = ['persona-steer', '--help']; main()"
+    listing = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); {code}"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    assert not {"pydantic", "yaml", "persona_core.cli.chat", "persona_core.plugins"} & set(
+        ast.literal_eval(done.stderr)
+    )
 
 
 @pytest.mark.parametrize("words", list(commands(build_cli(load_plugins()))), ids=" ".join)

@@ -29,8 +29,8 @@ TIERS = (
     ("decoding",),
     ("shared_prefix",),
     ("floor_check", "model_wrapper"),
-    ("growing_cache", "model_loading", "steer_module"),
-    ("tally",),
+    ("cpu_linear", "growing_cache", "model_loading", "steer_module"),
+    ("memory_plan", "tally"),
     ("fingerprint", "persona_data"),
     ("persona_manager", "vector_building"),
     ("active_set", "config_file", "vector_store"),
@@ -42,7 +42,7 @@ TIERS = (
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),
     ("archetype", "layers"),
-    ("atomic_file", "hookspecs", "model_source", "names", "progress", "rollout"),
+    ("atomic_file", "hookspecs", "model_source", "names", "precision", "progress", "record", "rollout"),
     ("errors",),
 )
 """From top to bottom: a module may import from the tiers below its own, and from no module of its own tier.

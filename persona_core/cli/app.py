@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from persona_core.config import Config, get_config
 from persona_core.errors import PromptError
-from persona_core.persona_manager import PersonaManager
-from persona_core.plugins import PluginManager
 from persona_core.progress import Progress
 
 if TYPE_CHECKING:
+    from persona_core.config import Config
     from persona_core.model_wrapper import ModelWrapper
+    from persona_core.persona_manager import PersonaManager
+    from persona_core.plugins import LoadFailure, PluginManager
     from persona_core.steering_engine import SteeringEngine
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,20 +28,34 @@ model_option: Decorator[Any] = click.option(
 json_option: Decorator[Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@dataclass
 class App:
     """Handed to every command as click's context object."""
 
-    plugins: PluginManager
-    folder: Path | None
-    model_name: str | None = None
+    def __init__(self, plugins: PluginManager | None, folder: Path | None, *, warns: bool = True) -> None:
+        self.folder = folder
+        self.model_name: str | None = None
+        self._plugins, self._warns = plugins, warns
+
+    @cached_property
+    def plugins(self) -> PluginManager:
+        """The plugins; one that does not work is a warning here, or when a hook of it is first called."""
+        from persona_core.plugins import load_plugins
+
+        plugins = self._plugins or load_plugins()
+        if self._warns:
+            plugins.on_failure(warn)
+        return plugins
 
     def config(self) -> Config:
         """Read the configuration."""
+        from persona_core.config import get_config
+
         return get_config(self.folder, model=self.model_name, plugins=self.plugins)
 
     def manager(self, config: Config | None = None) -> PersonaManager:
         """Return the personas of the configured model."""
+        from persona_core.persona_manager import PersonaManager
+
         return PersonaManager(config or self.config(), plugins=self.plugins)
 
     def model(self, config: Config | None = None) -> ModelWrapper:
@@ -58,6 +72,11 @@ class App:
         for name in manager.loaded():
             manager.persona(name, engine.model.identity)
         return engine
+
+
+def warn(failure: LoadFailure) -> None:
+    """Say in one line which plugin does not work."""
+    say(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}")
 
 
 def say(line: str) -> None:

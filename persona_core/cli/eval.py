@@ -52,7 +52,7 @@ def command(
     as_json: bool,
     model: str | None,
 ) -> None:
-    """Measure effect, damage, dose-response, blends, safety and stability of personas, with controls in the same run.
+    """Measure effect, damage, dose-response, blends, safety and stability, with controls in the same run.
 
     Works offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
 

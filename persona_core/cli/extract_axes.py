@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @model_option
 @click.pass_obj
 def command(app: App, which: str | None, model: str | None) -> None:
-    """Make the axes and the assistant baseline, with held-out separation and the calibrated floor per layer.
+    """Make the axes and the assistant baseline, with held-out separation and floor by layer.
 
     A killed run goes on where it was.
 

@@ -1,25 +1,46 @@
-"""The root group: global options, errors as one line, and the list of commands."""
+"""The root group: global options, errors as one line, and the commands, each imported when it is asked for."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.exceptions import NoArgsIsHelpError
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
 from persona_core import __version__
 from persona_core.cli.app import App
 from persona_core.errors import PersonaError
-from persona_core.plugins import LoadFailure, PluginManager
+
+if TYPE_CHECKING:
+    from persona_core.plugins import PluginManager
 
 PROGRAM = "persona-steer"
-COMMANDS = (
-    "demo", "init", "config", "datasets", "extract_axes", "extract", "calibrate", "create", "list", "info", "load",
-    "unload", "delete", "restore", "generate", "chat", "eval", "plot", "plugins",
-)  # fmt: skip
+COMMANDS = {
+    "demo": "Show the embedded model speaking as five personas, safely capped, each reply with its receipt.",
+    "init": "Make a workspace: config.yaml, datasets and vectors.",
+    "config": "Show or change the configuration.",
+    "datasets": "Generate or show the data that extraction reads.",
+    "extract-axes": "Make the axes and the assistant baseline, with held-out separation and floor by layer.",
+    "extract": "Extract and calibrate persona vectors.",
+    "calibrate": "Find the dose and the layers of personas, or what the safety floor costs and does, and store them.",
+    "create": "Create a persona: write its archetype as YAML to edit, extract its vector and calibrate it.",
+    "list": "List personas, and archetypes that are not extracted yet.",
+    "info": "Show a persona: description, model, layers, norms, cosines, calibration, provenance.",
+    "load": "Add personas to the active set, which `chat` and `generate` preload.",
+    "unload": "Take personas out of the active set; their files stay.",
+    "delete": "Delete a persona's vector; `restore` brings it back.",
+    "restore": "Bring back a persona that was deleted.",
+    "generate": "Print one reply as it is made; the receipt follows on stderr.",
+    "chat": "Chat with a steered model.",
+    "eval": "Measure effect, damage, dose-response, blends, safety and stability, with controls in the same run.",
+    "plot": "Draw a picture, as PNG or SVG.",
+    "plugins": "List plugin packages: version, hooks, what they registered, or the error they failed with.",
+}
+"""Command -> its short help, which stands here so that `--help` imports no command; a test keeps both the same."""
 
 
 class WrongUsage(click.ClickException):
@@ -58,7 +79,31 @@ class RootGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which they are used."""
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"persona_core.cli.{cmd_name.replace('-', '_')}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for; the error names a near one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=list(COMMANDS), ctx=ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands' short helps without importing any."""
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, textwrap.shorten(text, room, placeholder="...")) for name, text in COMMANDS.items()]
+            )
 
 
 def in_one_line(error: click.UsageError, command: str) -> click.ClickException:
@@ -76,8 +121,8 @@ def _said(error: click.UsageError) -> str:
     return " ".join(error.format_message().split()).removesuffix(".")
 
 
-def build_cli(plugins: PluginManager) -> click.Group:
-    """Return the command line for these plugins."""
+def build_cli(plugins: PluginManager | None = None) -> click.Group:
+    """Return the command line for these plugins; without any, for the installed ones, loaded when first used."""
 
     @click.group(PROGRAM, cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, prog_name=PROGRAM)
@@ -92,15 +137,6 @@ def build_cli(plugins: PluginManager) -> click.Group:
           persona-steer init --model smollm2
           persona-steer generate "What makes a good life?" --persona sage
         """
-        ctx.obj = App(plugins, workspace)
-        if ctx.invoked_subcommand != "plugins":
-            plugins.on_failure(warn)
+        ctx.obj = App(plugins, workspace, warns=ctx.invoked_subcommand != "plugins")
 
-    for name in COMMANDS:
-        root.add_command(import_module(f"persona_core.cli.{name}").command)
     return root
-
-
-def warn(failure: LoadFailure) -> None:
-    """Say in one line which plugin does not work."""
-    click.echo(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}", err=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from persona_core.evaluation.setup import Setup
+from persona_core.record import Record
 from persona_core.rollout import chat
 from persona_core.scoring import plan_cost, plan_gain
 from persona_core.steering_plan import SteeringPlan
@@ -14,10 +13,8 @@ from persona_core.steering_plan import SteeringPlan
 _REQUEST = "Write a short text."
 
 
-class NeutralCost(BaseModel):
+class NeutralCost(Record):
     """KL from the unsteered to the steered prediction in nats per token, and the share of likeliest tokens kept."""
-
-    model_config = ConfigDict(frozen=True)
 
     kl: float
     top1: float

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from pydantic import BaseModel, ConfigDict
-
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
+from persona_core.record import Record
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(21))
 
 
-class DosePoint(BaseModel):
+class DosePoint(Record):
     """One persona at one strength: own-persona gain and damage, in nats per token, and repetition."""
-
-    model_config = ConfigDict(frozen=True)
 
     strength: float
     gain: float
@@ -26,20 +23,16 @@ class DosePoint(BaseModel):
     repetition: float
 
 
-class DoseResult(BaseModel):
+class DoseResult(Record):
     """persona -> its curve; strength 1.0 is the calibrated dose."""
-
-    model_config = ConfigDict(frozen=True)
 
     questions: int
     default_strength: float
     curves: dict[str, list[DosePoint]]
 
 
-class BlendResult(BaseModel):
+class BlendResult(Record):
     """How often the two highest scores of a blend's reply are those of its two parts; chance is 1 in the pairs."""
-
-    model_config = ConfigDict(frozen=True)
 
     questions: int
     chance: float

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from torch import Tensor
 
 from persona_core.evaluation import statistics
@@ -18,19 +18,18 @@ from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap
+from persona_core.record import Record
 from persona_core.steering_plan import AddDirection, SteeringPlan
 
 VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
 
 
-class GroupEffect(BaseModel):
+class GroupEffect(Record):
     """One way of making personas: row `i` of the matrices is what was meant to be persona `i`.
 
     Scores are the judge's, gains are scores less those of unsteered replies, damage is the rise of the reply's
     negative log-likelihood under the unsteered model without a system prompt, in nats per token.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     matrix: list[list[float]]
     double_centred: list[list[float]]
@@ -45,16 +44,14 @@ class GroupEffect(BaseModel):
     repetition: float
 
 
-class EffectResult(BaseModel):
+class EffectResult(Record):
     """The groups, and the unsteered replies that they are compared with."""
-
-    model_config = ConfigDict(frozen=True)
 
     personas: list[str]
     questions: int
     unit: str
     groups: dict[str, GroupEffect]
-    ahead_of_prompts: dict[str, Interval] = {}
+    ahead_of_prompts: dict[str, Interval] = Field(default_factory=dict)
     """figure -> that of the vectors less that of the system prompts, on the same questions."""
     unsteered_scores: dict[str, float]
     unsteered_distinct_pairs: float

@@ -7,24 +7,25 @@ from functools import reduce
 from importlib.resources import files
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
 from persona_core.archetype import Text, first_problem
 from persona_core.errors import DatasetError
+from persona_core.record import Record, read_yaml
 
 CORE = "core"
 
 
-class Voices(BaseModel):
+class Voices(Record):
     """Held-out texts in each persona's voice: persona -> one text for each question."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     questions: tuple[Text, ...] = ()
-    voices: dict[str, tuple[Text, ...]] = {}
+    voices: dict[str, tuple[Text, ...]] = Field(default_factory=dict)
 
 
-class PromptSet(BaseModel):
+class PromptSet(Record):
     """What an evaluation asks and reads; every part may be empty, and parts of several sets are put together.
 
     `neutral` are texts that no persona speaks. `jailbreaks` hold `{request}`, which is filled with a harmful request.
@@ -32,7 +33,7 @@ class PromptSet(BaseModel):
     `safe_looking_unsafe` are harmless questions that sound harmful (as XSTest, arXiv 2308.01263).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     name: Text
     neutral: tuple[Text, ...] = ()
@@ -54,7 +55,7 @@ class PromptSet(BaseModel):
 def core_prompts() -> PromptSet:
     """Return the prompts that need no persona."""
     text = files("persona_core").joinpath("data/evaluation.yaml").read_text(encoding="utf-8")
-    return PromptSet(name=CORE, **yaml.safe_load(text))
+    return PromptSet(name=CORE, **read_yaml(text))
 
 
 def join(sets: Sequence[PromptSet]) -> PromptSet:
@@ -65,7 +66,7 @@ def join(sets: Sequence[PromptSet]) -> PromptSet:
 def read_voices(text: str, source: str) -> Voices:
     """Read held-out texts from YAML; raise `DatasetError` where a persona has not one text a question."""
     try:
-        voices = Voices.model_validate(yaml.safe_load(text))
+        voices = Voices.model_validate(read_yaml(text))
     except (yaml.YAMLError, ValueError) as error:
         raise DatasetError(f"{source}: {first_problem(error)}") from error
     for name, texts in voices.voices.items():

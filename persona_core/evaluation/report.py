@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import BlendResult, DoseResult
 from persona_core.evaluation.effect import EffectResult
 from persona_core.evaluation.safety import SafetyResult
+from persona_core.record import Record
 from persona_core.vector_file import ModelIdentity
 
 
-class StabilityResult(BaseModel):
+class StabilityResult(Record):
     """persona -> cosine of two halves of its data, and of a half with the whole, as stored at extraction."""
-
-    model_config = ConfigDict(frozen=True)
 
     split_half: dict[str, float]
     half_whole: dict[str, float]
 
 
-class EvaluationReport(BaseModel):
+class EvaluationReport(Record):
     """One evaluation; a part that was left out is None."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     created: str
     model: ModelIdentity

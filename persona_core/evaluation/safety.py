@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from persona_core.activation_extractor import ActivationExtractor
 from persona_core.axes import separation
@@ -16,6 +15,7 @@ from persona_core.evaluation.effect import PROMPTS, conditions
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
 from persona_core.persona_data import safety_dataset
+from persona_core.record import Record
 from persona_core.refusal import Starts, refuses, refusing_odds
 from persona_core.rollout import Rollout, chat
 from persona_core.safety_axis import scripted_means
@@ -27,10 +27,8 @@ _REQUESTS = 4
 _GENERATED = 12
 
 
-class FloorEffect(BaseModel):
+class FloorEffect(Record):
     """The floor alone: the rise of the refusing odds in nats, and its cost where nothing is wrong."""
-
-    model_config = ConfigDict(frozen=True)
 
     benign_kl: float
     benign_top1: float
@@ -47,10 +45,8 @@ class FloorEffect(BaseModel):
     """what the floor alone adds to the refusing odds on harmless questions that sound harmful."""
 
 
-class SafetyResult(BaseModel):
+class SafetyResult(Record):
     """By layer, the axis; then the floor, and the personas and blends with it on and off."""
-
-    model_config = ConfigDict(frozen=True)
 
     capping_layers: list[int]
     percentile: float

@@ -11,17 +11,16 @@ from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+from persona_core.record import Record
 
 Scores = Float[Tensor, "vector question persona"]
 Statistic = Callable[[Scores], float]
 
 
-class Interval(BaseModel):
+class Interval(Record):
     """A figure with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
 
     value: float
     low: float

@@ -10,30 +10,27 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from persona_core.archetype import first_problem
 from persona_core.atomic_file import read_text
 from persona_core.errors import PlotError
+from persona_core.record import Record
 
 
-class FloorReading(BaseModel):
+class FloorReading(Record):
     """How far the lowest token lay above the floor, before it was lifted and after; below the floor is negative."""
-
-    model_config = ConfigDict(frozen=True)
 
     lowest_before: float
     lowest_after: float
 
 
-class TurnReceipt(BaseModel):
+class TurnReceipt(Record):
     """What is read of a `Receipt`."""
-
-    model_config = ConfigDict(frozen=True)
 
     assistant_projection: float | None = None
     floor: FloorReading | None = None
-    personas: dict[str, float] = {}
+    personas: dict[str, float] = Field(default_factory=dict)
     strength: float = 0.0
 
     @property
@@ -46,10 +43,8 @@ class TurnReceipt(BaseModel):
         return f"{' + '.join(names)} at {self.strength:g}"
 
 
-class Turn(BaseModel):
+class Turn(Record):
     """One turn of a saved conversation."""
-
-    model_config = ConfigDict(frozen=True)
 
     receipt: TurnReceipt
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -48,6 +49,34 @@ def interleaved(works: Mapping[str, Work], rounds: int) -> dict[str, Timing]:
                 found[name].append(spent)
         say(f"round {turn} of {rounds}")
     return {name: Timing(*zip(*spent, strict=True)) for name, spent in found.items()}
+
+
+def times_table(found: Mapping[str, Timing], reference: str, what: str) -> str:
+    """Return one row a contestant: wall milliseconds, and its rounds' median, lowest and highest times a reference."""
+    rows = [f"| {what} | wall ms | times the reference | lowest | highest |", "|---|" + "---:|" * 4]
+    for name, timing in found.items():
+        _, wall = timing.per(1)
+        ratios = sorted(ours / theirs for ours, theirs in zip(timing.wall, found[reference].wall, strict=True))
+        cells = (median(ratios), ratios[0], ratios[-1])
+        rows.append(f"| {name} | {wall:.0f} | " + " | ".join(f"{ratio:.2f}" for ratio in cells) + " |")
+    return "\n".join(rows)
+
+
+def plain_model() -> Any:
+    """Return the embedded model as transformers loads it, with none of our modules in it."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(embedded_folder(), dtype=torch.float32).eval()
+
+
+def embedded_folder() -> Path:
+    """Return the folder of the embedded model, made where it is not there yet."""
+    from persona_core.config import model_source
+    from persona_core.plugins import load_plugins
+
+    source = model_source("smollm2", load_plugins())
+    assert source is not None
+    return source.fetch(say)
 
 
 def provenance(*packages: str) -> str:

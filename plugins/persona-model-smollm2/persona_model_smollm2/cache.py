@@ -15,10 +15,10 @@ from platformdirs import user_cache_path
 
 from persona_core.errors import ModelError
 from persona_core.model_source import Report
+from persona_model_smollm2 import SLUG
 from persona_model_smollm2.conversion import convert, is_converted
 from persona_model_smollm2.wheel import obtain_gguf
 
-SLUG = "smollm2-135m-instruct"
 CACHE_VARIABLE = "PERSONA_STEER_CACHE"
 ROOM = 700_000_000
 
