@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -24,6 +25,8 @@ from persona_core.plugins import PluginManager
 from persona_core.precision import pick_precision
 from persona_core.vector_file import ModelIdentity
 
+_CHATTY = ("torch.utils._pytree", "torchao")
+"""Loggers that warn of torchao's own affairs wherever it is installed."""
 _WORTH_A_LINE = 2_000_000_000
 """Bytes from which the memory plan is shown."""
 
@@ -169,6 +172,8 @@ def _quiet() -> Iterator[None]:
     """Keep the progress bars and warnings of loading off the user's terminal."""
     from transformers.utils import logging
 
+    for name in _CHATTY:
+        getLogger(name).setLevel(CRITICAL)
     settings: Any = logging
     verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
     settings.set_verbosity_error()
