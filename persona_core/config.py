@@ -53,6 +53,9 @@ class ModelSettings(_Section):
         "auto",
         description="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16, float16, int8 or nf4",
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="the decoding step: auto (on a cuda GPU, once a process has made 512 tokens), on or off"
+    )
     context: int = Field(4096, ge=64, le=1_000_000, description="most tokens that prompt and reply have together")
 
 

@@ -34,17 +34,24 @@ def lay_out(model: nn.Module) -> None:
     """Make a model's plain float32 linear layers on a CPU quick; their shapes and values stay the same."""
     if _onednn is None:
         return
-    for module in model.modules():
-        if type(module) is nn.Linear and module.weight.device.type == "cpu" and module.weight.dtype == torch.float32:
-            module.__class__ = CpuLinear
-            _by_column(module.weight)
+    layers = [module for module in model.modules() if type(module) is nn.Linear and _is_plain(module.weight)]
+    for layer in layers:
+        layer.__class__ = CpuLinear
+    tall = {id(layer.weight) for layer in layers if layer.out_features >= _TALL * layer.in_features}
+    for weight in model.parameters() if layers else ():
+        _lay_out(weight, by_column=id(weight) in tall)
 
 
-def _by_column(weight: Tensor) -> None:
-    """Lay out a tall matrix by column, in place: whatever else shares it (tied embeddings) goes on sharing it."""
-    n_out, n_in = weight.shape
-    if n_out >= _TALL * n_in and weight.is_contiguous():
-        weight.data = weight.data.t().contiguous().t()
+def _is_plain(weight: Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype == torch.float32
+
+
+def _lay_out(weight: nn.Parameter, by_column: bool) -> None:
+    """Move a weight to memory of its own: one that stayed in the file's mapping would keep all of it resident.
+
+    In place, so that whatever shares it (tied embeddings) goes on sharing it.
+    """
+    weight.data = weight.data.t().contiguous().t() if by_column else weight.data.clone()
 
 
 def _find_onednn() -> Any:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from persona_core.floor_check import FloorCheck
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.shared_prefix import Batch, begin
 from persona_core.steer_module import ArmedLayer, arm
 from persona_core.steering_plan import SteeringPlan
+from persona_core.steps import EagerSteps, Prefix, Steps
 
 _TOP = 512
 
@@ -52,17 +51,6 @@ class _Running:
     chance: torch.Generator
 
 
-@dataclass
-class Prefix:
-    """A key-value cache and the tokens it holds, for one row whose prompt begins with them.
-
-    No token is listed while a forward runs: one that is interrupted leaves a cache that is not used again.
-    """
-
-    tokens: list[int]
-    cache: Any
-
-
 def decode(
     model: ModelWrapper,
     rows: Sequence[Row],
@@ -80,23 +68,19 @@ def decode(
     armed = arm_rows(model, rows) if armed is None else armed
     running = [_Running(row, torch.Generator().manual_seed(row.seed)) for row in rows]
     batch = _prompts(model, rows, armed) if prefix is None else _after(model, rows[0], prefix)
-    floor = FloorCheck.of(armed.values())
-    for _ in range(sampling.max_new_tokens):
-        logits = _forward(model, batch, armed, prefix)
-        if floor is not None:
-            floor.check()
-        picked = pick(logits[:, -1], sampling, [each.chance for each in running])
-        for each, token in zip(running, picked, strict=True):
-            _take(model, each.row, token, sampling)
-        yield _step(rows, running)
-        live = [place for place, each in enumerate(running) if each.row.live]
-        if not live:
-            return
-        if len(live) < len(running):  # the rest go on in a smaller batch
-            batch, running = batch.select(live), [running[place] for place in live]
-            armed = {layer: what.select(live) for layer, what in armed.items()}
-            floor = FloorCheck.of(armed.values())
-        batch = batch.then([each.row.tokens[-1] for each in running])
+    steps: Steps = EagerSteps(model, batch, armed, prefix, sampling.max_new_tokens)
+    try:
+        for _ in range(sampling.max_new_tokens):
+            picked = pick(steps.logits()[:, -1], sampling, [each.chance for each in running])
+            for each, token in zip(running, picked, strict=True):
+                _take(model, each.row, token, sampling)
+            yield _step(rows, running)
+            live = [place for place, each in enumerate(running) if each.row.live]
+            if not live:
+                return
+            steps, running = steps.go_on(picked, live), [running[place] for place in live]
+    finally:
+        steps.close()
 
 
 def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
@@ -138,18 +122,6 @@ def _after(model: ModelWrapper, row: Row, prefix: Prefix) -> Batch:
     """Return the part of a row's prompt that the prefix does not hold."""
     ids, mask = model.pad([row.prompt])
     return Batch.at_start(ids[:, len(prefix.tokens) :], mask, prefix.cache)
-
-
-def _forward(
-    model: ModelWrapper, batch: Batch, armed: Mapping[int, ArmedLayer], prefix: Prefix | None
-) -> Float[Tensor, "rows 1 vocab"]:
-    held: list[int] = []
-    if prefix is not None:
-        held, prefix.tokens = prefix.tokens, []
-    logits = batch.run(model, armed)
-    if prefix is not None:
-        prefix.tokens = [*held, *batch.ids[0].tolist()]
-    return logits
 
 
 def _take(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> None:

@@ -29,23 +29,20 @@ class FloorCheck:
     def of(cls, armed: Iterable[ArmedLayer]) -> FloorCheck | None:
         """Return the check of what is armed; None where nothing is clamped."""
         layers = tuple(layer for layer in armed if layer.clamps)
-        clamps = [(clamp, _scale(layer)) for layer in layers for clamp in layer.clamps]
+        clamps = [(clamp, floor_slack(layer)) for layer in layers for clamp in layer.clamps]
         if not clamps:
             return None
         return cls(
             layers,
             torch.stack([clamp.unit_direction for clamp, _ in clamps]),
             torch.stack([clamp.low for clamp, _ in clamps]),
-            torch.stack([_SLACK * scale for _, scale in clamps]),
+            torch.stack([slack for _, slack in clamps]),
         )
 
     def check(self) -> None:
         """Stop the reply where a floor does not hold: a number that is not finite, or a stream below its floor."""
         if not bool((self._distances() >= -self.slack).all()):
-            raise SafetyUnavailable(
-                "the safety floor could not be held (the residual stream overflowed); nothing more is generated. "
-                "Use a lower strength, or model.dtype float32 or bfloat16"
-            )
+            raise not_held()
 
     def _distances(self) -> Float[Tensor, "clamp rows"]:
         """Return how far above its floor each row is: the newest token's distance, or the lowest of all so far."""
@@ -56,6 +53,16 @@ class FloorCheck:
         return torch.stack(lowest)
 
 
-def _scale(layer: ArmedLayer) -> Float[Tensor, "rows"]:
+def floor_slack(layer: ArmedLayer) -> Float[Tensor, "rows"]:
+    """Return how far below a floor each row may seem to lie: rounding."""
+    rows = torch.zeros(layer.n_rows, device=layer.counted.tokens.device)
     sizes = [clamp.low.abs().masked_fill(clamp.low.isinf(), 0)[:, 0] for clamp in layer.clamps]
-    return torch.stack(sizes).amax(0).clamp_min(1)
+    return _SLACK * torch.stack([rows, *sizes]).amax(0).clamp_min(1)
+
+
+def not_held() -> SafetyUnavailable:
+    """Return the error that stops a reply."""
+    return SafetyUnavailable(
+        "the safety floor could not be held (the residual stream overflowed); nothing more is generated. "
+        "Use a lower strength, or model.dtype float32 or bfloat16"
+    )

@@ -27,8 +27,11 @@ from persona_core.model_source import Report
 from persona_core.plugins import PluginManager, load_plugins
 from persona_core.rollout import Message
 from persona_core.steer_module import Armed, Steer
+from persona_core.twin import Twin
 from persona_core.vector_file import ModelIdentity
 
+_WORTH_COMPILING = 512
+"""Forwards of one token after which a process is taken to go on for long enough."""
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
 
 
@@ -74,6 +77,9 @@ class ModelWrapper:
         path, layers = _decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
+        self._twin = Twin(self._model) if self._compiles() else None
+        self._report: Report | None = report
+        self.n_steps = 0
         self.nnsight = TransformersModel(
             loaded.model,
             tokenizer=loaded.tokenizer,
@@ -121,6 +127,21 @@ class ModelWrapper:
     def capping_layers(self) -> tuple[int, ...]:
         """The layers at which the configuration holds the floor."""
         return resolve_layers(self.config.steering.capping_layers, self.n_layers)
+
+    def twin(self) -> Twin | None:
+        """Return the compiled twin once it is worth its while, else None; counts the steps that it is asked before."""
+        self.n_steps += 1
+        if self._twin is None or (self.config.model.compile == "auto" and self.n_steps < _WORTH_COMPILING):
+            return None
+        if self._report is not None:
+            self._report("compiling the decoding step: the first reply of each size takes up to a minute longer")
+            self._report = None
+        return self._twin
+
+    def _compiles(self) -> bool:
+        settings = self.config.model
+        automatic = self.device.type == "cuda" and settings.dtype != "nf4"
+        return (settings.compile == "on" or (settings.compile == "auto" and automatic)) and self.shares_caches
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of a conversation up to where the reply starts; raise `PromptError` if too long."""

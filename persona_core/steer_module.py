@@ -52,6 +52,16 @@ class ArmedLayer:
         self.counted.settle()
         return self.counted
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows run."""
+        return len(self.counted.tokens) if isinstance(self.rows, EllipsisType) else len(self.rows)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What one compiled forward is made for: whether it adds and probes, and which clamps are bounded above."""
+        return self.add is not None, self.probe is not None, *(clamp.high is not None for clamp in self.clamps)
+
     def select(self, places: Sequence[int]) -> ArmedLayer:
         """Return what is done to these rows alone, counted in the same tally."""
         which = torch.tensor(places, device=self.counted.tokens.device)

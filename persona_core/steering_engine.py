@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from persona_core.blending import parse_blend
 from persona_core.config import Config
-from persona_core.decoding import Prefix, Row, Sampling, arm_rows, decode
+from persona_core.decoding import Row, Sampling, arm_rows, decode
 from persona_core.errors import PromptError
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
@@ -17,6 +17,7 @@ from persona_core.rollout import Message, chat
 from persona_core.shared_prefix import common_length
 from persona_core.steer_module import ArmedLayer
 from persona_core.steering_plan import SteeringPlan
+from persona_core.steps import Prefix
 
 
 @dataclass(frozen=True)

@@ -134,11 +134,14 @@ def cast_into_range(
     low: Float[Tensor, "rows 1"],
     high: Float[Tensor, "rows 1"] | None,
     keep: Bool[Tensor, "batch token"] | None = None,
+    *,
+    stop_early: bool = True,
 ) -> tuple[Float[Tensor, "batch token hidden"], Float[Tensor, "batch token hidden"]]:
     """Return (float32 stream, its cast), pushed on until every kept token is in range after the cast.
 
     A shift smaller than half the spacing of a stream's own numbers is lost when the stream is cast, and the rounding
-    margin with it; so what the cast leaves outside is shifted again, twice as far each time.
+    margin with it; so what the cast leaves outside is shifted again, twice as far each time. To `stop_early` costs a
+    look at the values; not to gives the same.
     """
     cast = wide.to(dtype)
     for attempt in range(_PUSHES if dtype != torch.float32 else 0):
@@ -147,7 +150,7 @@ def cast_into_range(
         missing = (low - reached).clamp_min(0)
         missing = missing if high is None else missing - (reached - high).clamp_min(0)
         missing = missing if keep is None else missing * keep
-        if not bool(missing.any()):
+        if stop_early and not bool(missing.any()):
             break
         margin = missing.sign() * torch.finfo(dtype).eps * products.norm(dim=-1)
         wide = wide + (2**attempt * (missing + margin)).unsqueeze(-1) * unit_direction

@@ -3,8 +3,8 @@
 python tests/bench/decode_speed.py [--shape smollm2|qwen2-0.5b] [--rounds N] [--tokens N] [--threads N ...] [--write]
 
 Every contestant shares one set of weights and decodes greedily from one prompt, turn by turn. Peers that are installed
-(`pip install --no-deps steering-vectors repeng`, and scikit-learn) take part; what they add is our displacement, at the
-same layers, and they hold no floor and keep no receipt.
+(`decode_peers`) take part; what they add is our displacement, at the same layers, and they hold no floor and keep no
+receipt.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from bench_tools import Timing, Work, interleaved, plain_model, provenance, write_section
+from decode_peers import peers
 
 from persona_core import ModelWrapper, get_config
 from persona_core.decoding import Row, Sampling, arm_rows, decode
@@ -48,6 +48,11 @@ class Bench:
         vars(self.model)["end_tokens"] = frozenset()
         self.prompt, self.tokens = self.model.encode(chat(QUESTION)), tokens
         self.chance = torch.Generator().manual_seed(0)
+
+    @property
+    def question(self) -> str:
+        """What the prompt asks."""
+        return QUESTION
 
     def generate(self, rows: int = 1, model: Any = None) -> list[list[int]]:
         """Decode with transformers' own loop."""
@@ -111,47 +116,11 @@ def contestants(bench: Bench) -> dict[str, Work]:
         PLAIN: bench.generate,
         "ours, unsteered": lambda: bench.ours([UNSTEERED]),
         OURS: lambda: bench.ours(plans[:1]),
-        **dict(peers(bench, plans[0])),
+        **dict(peers(bench, {item.layer: item.direction for item in plans[0].additions})),
         BATCHED: lambda: bench.generate(ROWS),
         "ours, 8 rows, unsteered": lambda: bench.ours([UNSTEERED] * ROWS),
         OURS_BATCHED: lambda: bench.ours(plans),
     }
-
-
-def peers(bench: Bench, plan: SteeringPlan) -> Iterator[tuple[str, Work]]:
-    """Yield the peers that are installed, each on a twin of its own."""
-    added = {item.layer: item.direction for item in plan.additions}
-    if find_spec("steering_vectors"):
-        yield "steering-vectors", steering_vectors(bench, added)
-    if find_spec("repeng"):
-        yield "repeng", repeng(bench, added)
-
-
-def steering_vectors(bench: Bench, added: dict[int, torch.Tensor]) -> Work:
-    """Return generation under steering-vectors' hooks."""
-    from steering_vectors import SteeringVector
-
-    twin = copy.deepcopy(bench.twin, {id(weight): weight for weight in bench.twin.parameters()})
-    vector = SteeringVector(added, "decoder_block")
-
-    def work() -> None:
-        with vector.apply(twin, min_token_index=0):
-            bench.generate(model=twin)
-
-    return work
-
-
-def repeng(bench: Bench, added: dict[int, torch.Tensor]) -> Work:
-    """Return generation with repeng's wrapped layers."""
-    import numpy as np
-
-    vars(np).setdefault("float_", np.float64)  # repeng 0.4.0 names it in its annotations; numpy 2 has not got it
-    from repeng import ControlModel, ControlVector
-
-    twin = copy.deepcopy(bench.twin, {id(weight): weight for weight in bench.twin.parameters()})
-    control = ControlModel(twin, list(added))
-    control.set_control(ControlVector("llama", {layer: row.numpy() for layer, row in added.items()}))
-    return lambda: bench.generate(model=control)
 
 
 def table(found: dict[str, Timing], tokens: int) -> str:
@@ -181,7 +150,7 @@ def main() -> None:
     parts = [f"{threads} thread{'s' * (threads > 1)}:\n\n{measured_apart(given, threads)}" for threads in given.threads]
     print("\n\n".join(parts))
     if given.write:
-        text = "\n\n".join([provenance("steering-vectors", "repeng"), *parts])
+        text = "\n\n".join([provenance("steering-vectors", "repeng", "saklas", "repsteer", "nnterp"), *parts])
         write_section(f"decode {given.shape}", text)
 
 

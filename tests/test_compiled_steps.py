@@ -1,0 +1,156 @@
+"""The compiled twin says what the eager loop says, counts the same, holds the floor, and is compiled once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from persona_core import ModelWrapper, SteeringEngine, get_config
+from persona_core.decoding import Row, Sampling, arm_rows, decode
+from persona_core.errors import SafetyUnavailable
+from persona_core.model_loading import LoadedModel
+from persona_core.receipt import steering_fields
+from persona_core.steering_plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+
+HIDDEN, LAYERS = 32, 4
+PROMPTS = ([1, 5, 9, 3], [1, 7], [1, 2, 3, 4, 5, 6, 7])
+
+
+def tiny(folder: Path, tokenizer: object, dtype: torch.dtype, **settings: object) -> ModelWrapper:
+    """Return a small model of random weights whose decoding is, or is not, compiled."""
+    torch.manual_seed(0)
+    shape = LlamaConfig(
+        vocab_size=97, hidden_size=HIDDEN, intermediate_size=48, num_hidden_layers=LAYERS, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512, eos_token_id=96,
+    )  # fmt: skip
+    config = get_config(folder, model="smollm2").replace({f"model.{key}": value for key, value in settings.items()})
+    weights = LlamaForCausalLM(shape).to(dtype).eval()
+    return ModelWrapper(config, loaded=LoadedModel(weights, tokenizer, "tiny", "tiny"))
+
+
+def plan(seed: int, strength: float) -> SteeringPlan:
+    chance = torch.Generator().manual_seed(seed)
+
+    def direction() -> torch.Tensor:
+        found = torch.randn(HIDDEN, generator=chance)
+        return found / found.norm()
+
+    return SteeringPlan(
+        (AddDirection(1, strength * direction()), AddDirection(2, strength * direction())),
+        (ClampProjection(2, direction(), low=0.1), ClampProjection(3, direction(), low=0.05)),
+        (ProbeProjection(3, direction()),),
+    )
+
+
+def reply(model: ModelWrapper, plans: Sequence[SteeringPlan], sampling: Sampling) -> tuple[list[list[int]], list[dict]]:  # type: ignore[type-arg]
+    rows = [Row(prompt, each, seed) for seed, (prompt, each) in enumerate(zip(PROMPTS, plans, strict=False))]
+    armed = arm_rows(model, rows)
+    for _ in decode(model, rows, sampling, armed=armed):
+        pass
+    return [row.tokens for row in rows], [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def pair(request, tmp_path_factory, model):  # type: ignore[no-untyped-def]
+    """An eager and a compiled model of the same weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return tuple(tiny(folder, model.tokenizer, request.param, compile=how) for how in ("off", "on"))
+
+
+def close(found: dict, wanted: dict) -> None:  # type: ignore[type-arg]
+    assert found["plan"] == wanted["plan"]
+    assert found["steered_tokens"] == wanted["steered_tokens"]
+    assert found["relative_change"] == pytest.approx(wanted["relative_change"], rel=1e-2)
+    assert found["assistant_projection"] == pytest.approx(wanted["assistant_projection"], abs=2e-2)
+    assert (found["floor"] is None) == (wanted["floor"] is None)
+    if found["floor"] is not None:
+        assert found["floor"].hits == pytest.approx(wanted["floor"].hits, abs=3)
+        assert found["floor"].lowest_after >= 0
+        assert found["floor"].lowest_before == pytest.approx(wanted["floor"].lowest_before, abs=2e-2)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: float, n_rows: int) -> None:  # type: ignore[no-untyped-def]
+    plans = [plan(seed, 0.5 + seed) for seed in range(n_rows)]
+    (wanted, wanted_fields), (found, fields) = (reply(each, plans, Sampling(24, temperature, 1.0)) for each in pair)
+    assert found == wanted
+    for one, other in zip(fields, wanted_fields, strict=True):
+        close(one, other)
+
+
+def test_another_strength_and_another_persona_compile_nothing_anew(pair) -> None:  # type: ignore[no-untyped-def]
+    _, compiled = pair
+    reply(compiled, [plan(0, 1.0)], Sampling(6, 0.0))
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    texts = {
+        tuple(reply(compiled, [plan(seed, strength)], Sampling(6, 0.0))[0][0])
+        for seed, strength in ((0, 4.0), (5, 4.0))
+    }
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before
+    assert len(texts) == 2
+
+
+def test_unsteered_rows_are_those_of_the_eager_loop(pair) -> None:  # type: ignore[no-untyped-def]
+    (wanted, _), (found, _) = (reply(each, [UNSTEERED] * 3, Sampling(24, 0.0)) for each in pair)
+    assert found == wanted
+
+
+def test_a_floor_that_does_not_hold_stops_the_reply(pair) -> None:  # type: ignore[no-untyped-def]
+    _, compiled = pair
+    steps = decode(compiled, [Row(PROMPTS[0], plan(0, 1.0))], Sampling(8, 0.0))
+    next(steps)
+    next(steps)
+    graph = next(reversed(compiled._twin._graphs.values()))
+    graph.steers[2].low.fill_(torch.nan)
+    with pytest.raises(SafetyUnavailable, match="could not be held"):
+        list(steps)
+
+
+class TestWithTheModel:
+    """The embedded model; the twin's code as it is, uncompiled, which is what a compilation is made from."""
+
+    @pytest.fixture(scope="class")
+    def engines(self, tmp_path_factory: pytest.TempPathFactory, engine: SteeringEngine) -> tuple[SteeringEngine, ...]:
+        config = get_config(tmp_path_factory.mktemp("twin"), model="smollm2").replace({"model.compile": "on"})
+        twin = ModelWrapper(config)
+        twin._twin._step = twin._twin._forward  # type: ignore[union-attr]
+        return engine, SteeringEngine(twin)
+
+    def test_a_chat_goes_on_from_what_the_twin_has_said(self, engines: tuple[SteeringEngine, ...]) -> None:
+        said, receipts = [], []
+        for each in engines:
+            messages: list[dict[str, str]] = []
+            for question in ("What makes a good life?", "And a bad one?"):
+                messages.append({"role": "user", "content": question})
+                stream = each.stream(messages, "sage", sampling=Sampling(24, 0.0))
+                messages.append({"role": "assistant", "content": "".join(stream)})
+            said.append(messages)
+            receipts.append(stream.reply.receipt)
+        assert said[0] == said[1]
+        assert receipts[0].reused_tokens == receipts[1].reused_tokens > 20
+        assert receipts[0].floor is not None
+        assert receipts[1].floor == receipts[0].floor
+
+    def test_rows_that_end_early_are_not_counted_on(self, engines: tuple[SteeringEngine, ...]) -> None:
+        prompts = ["Say hi.", "What is fire?", "Count to three."]
+        personas = ["sage", "trickster", None]
+        wanted, found = (each.generate(prompts, personas, sampling=Sampling(48, 0.0)) for each in engines)
+        assert [reply.text for reply in found] == [reply.text for reply in wanted]
+        assert [reply.receipt.steered_tokens for reply in found] == [reply.receipt.steered_tokens for reply in wanted]
+        assert [reply.receipt.finish for reply in found] == [reply.receipt.finish for reply in wanted]
+
+    def test_closing_early_keeps_a_cache_that_can_be_gone_on_with(self, engines: tuple[SteeringEngine, ...]) -> None:
+        texts = []
+        for each in engines:
+            stream = each.stream("What is fire?", "sage", sampling=Sampling(40, 0.0))
+            pieces = iter(stream)
+            heard = [next(pieces) for _ in range(6)]
+            pieces.close()  # type: ignore[attr-defined]
+            again = each.stream("What is fire?", "sage", sampling=Sampling(12, 0.0))
+            texts.append(
+                (heard, stream.reply.receipt.steered_tokens, "".join(again), again.reply.receipt.reused_tokens)
+            )
+        assert texts[0] == texts[1]
