@@ -20,11 +20,12 @@ _TALL = 1.5
 
 
 class CpuLinear(nn.Linear):
-    """The same product as `nn.Linear` up to rounding; its very own wherever a gradient may flow."""
+    """The same product as `nn.Linear` up to rounding; its very own where a gradient may flow, or torch compiles."""
 
     def forward(self, hidden: Float[Tensor, "... in"]) -> Float[Tensor, "... out"]:
         """Return `hidden @ weight.T + bias`."""
-        if hidden.shape[:-1].numel() < 2 or torch.is_grad_enabled() or hidden.dtype != torch.float32:
+        plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if plain or hidden.shape[:-1].numel() < 2 or hidden.dtype != torch.float32:
             return functional.linear(hidden, self.weight, self.bias)
         found: Tensor = _onednn(hidden, self.weight, self.bias, "none", [], "")
         return found

@@ -1,7 +1,7 @@
 """The peers of `decode_speed.py`, each on a twin of its own, adding the same vectors at the same layers.
 
-`pip install --no-deps steering-vectors repeng saklas repsteer nnterp` and scikit-learn bring them all; one that cannot be
-set up is left out, with the reason on stderr.
+`pip install --no-deps steering-vectors repeng saklas repsteer nnterp` and scikit-learn bring them all; one that cannot
+be set up is left out, with the reason on stderr.
 """
 
 from __future__ import annotations
