@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -116,10 +117,16 @@ def _assistant_axis(model: ModelWrapper, manager: PersonaManager) -> dict[str, A
 
 
 def _probes(model: ModelWrapper, manager: PersonaManager) -> tuple[ProbeProjection, ...]:
-    """Read the assistant axis after the last steered layer."""
-    layer = model.target_layers[-1]
-    axes = _assistant_axis(model, manager).values()
-    return tuple(ProbeProjection(layer, axis.directions[layer]) for axis in axes)
+    """Read the assistant axis after the last steered layer, and the safety axis after the last capped one."""
+    found = []
+    assistant, safety = model.target_layers[-1], model.capping_layers[-1]
+    for axis in _assistant_axis(model, manager).values():
+        found.append(ProbeProjection(assistant, axis.directions[assistant]))
+    with suppress(VectorError):  # a floor that needs this axis says what is wrong with it; here it is only read
+        if safety != assistant:
+            axis = manager.store.axis(SAFETY, model.identity)
+            found.append(ProbeProjection(safety, axis.directions[safety], "safety"))
+    return tuple(found)
 
 
 def _check_clamps(clamps: Sequence[ClampProjection], policy: str, model: ModelWrapper) -> None:

@@ -37,6 +37,9 @@ class Receipt(Record):
     """layer -> mean of ‖change‖ / ‖stream‖ over the steered tokens."""
     floor: FloorReceipt | None
     assistant_projection: float | None
+    """Mean over the steered tokens, prompt included, after the last steered layer."""
+    safety_projection: float | None = None
+    """The same after the last capped layer."""
     seed: int
     finish: str
     """`end`, `length`, `context` or `stopped`."""
@@ -78,14 +81,20 @@ def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: in
     idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
     if idle:
         raise NoEffect(f"{plan.label} was asked for, but layers {format_layers(idle)} were not changed; report this")
-    probe = next(iter(plan.probes), None)
+    means = {probe.name: round(_mean(armed[probe.layer], "probe", row), 4) for probe in plan.probes}
     return {
         "plan": plan.digest(),
         "steered_tokens": int(max((float(armed[layer].tally.tokens[row]) for layer in touched), default=0)),
         "relative_change": {layer: round(change, 6) for layer, change in changes.items()},
         "floor": _floor_receipt(plan, armed, row),
-        "assistant_projection": round(_mean(armed[probe.layer], "probe", row), 4) if probe else None,
+        "assistant_projection": means.get("assistant"),
+        "safety_projection": means.get("safety"),
     }
+
+
+def projections(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, list[float]]:
+    """Return probe -> what it read of each token of a row's reply, in units of the residual stream."""
+    return {probe.name: armed[probe.layer].tally.projections(row) for probe in plan.probes}
 
 
 def _mean(layer: ArmedLayer, what: str, row: int) -> float:

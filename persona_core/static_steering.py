@@ -25,6 +25,8 @@ class StaticSteer(nn.Module):
     """Relative change, floor hits and projection on the probe, added up over tokens."""
     lowest: Float[Tensor, "2 rows"]
     """The lowest distance above the lower bounds, before the clamps and after."""
+    latest: Float[Tensor, "rows"]
+    """The newest token's projection on the probe."""
 
     def __init__(self, armed: ArmedLayer, live: Bool[Tensor, "rows"], hidden: int) -> None:
         super().__init__()
@@ -40,6 +42,7 @@ class StaticSteer(nn.Module):
             "high": (clamps, rows, 1),
             "sums": (3, rows),
             "lowest": (2, rows),
+            "latest": (rows,),
         }.items():
             self.register_buffer(name, torch.zeros(shape, device=device), persistent=False)
         self.write(armed)
@@ -90,12 +93,15 @@ class StaticSteer(nn.Module):
             distance = (after * self.directions[place]).sum(-1) - self.low[place]
             reached = torch.minimum(reached, distance[:, 0])
         counted = self.live.to(torch.float32)
+        self.latest.copy_(probe)
         self.sums.add_(torch.stack([change, hits, probe]) * counted)
         lowest = torch.stack([before, reached]).masked_fill(~self.live, torch.inf)
         self.lowest.copy_(torch.minimum(self.lowest, lowest))
 
-    def read(self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"]) -> None:
-        """Add the counts of `n_tokens` tokens a row to the armed layer's tally, and start anew."""
+    def read(
+        self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"]
+    ) -> None:
+        """Add the counts of `n_tokens` tokens a row, and what the probe read of them, to the tally; start anew."""
         tally, rows, n = armed.tally, armed.rows, armed.n_rows
         tally.tokens[rows] += n_tokens[:n]
         for name, found in zip(("relative_change", "floor_hits", "probe"), self.sums[:, :n], strict=True):
@@ -103,5 +109,9 @@ class StaticSteer(nn.Module):
         for name, found in zip(("lowest_before", "lowest_after"), self.lowest[:, :n], strict=True):
             so_far = getattr(tally, name)
             so_far[rows] = torch.minimum(so_far[rows], found)
+        if self.probes:
+            places = torch.arange(len(tally.tokens), device=n_tokens.device)[rows]
+            for row, found, counted in zip(places, projections, n_tokens.tolist(), strict=False):
+                tally.read.append((row[None], found[None, : int(counted)]))
         self.sums.zero_()
         self.lowest.fill_(torch.inf)

@@ -12,7 +12,7 @@ from persona_core.errors import PromptError
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
 from persona_core.plan_building import Steering, build_plan
-from persona_core.receipt import Receipt, steering_fields
+from persona_core.receipt import Receipt, projections, steering_fields
 from persona_core.rollout import Message, chat
 from persona_core.shared_prefix import common_length
 from persona_core.steer_module import ArmedLayer
@@ -22,10 +22,11 @@ from persona_core.steps import Prefix
 
 @dataclass(frozen=True)
 class Reply:
-    """A finished reply with its receipt."""
+    """A finished reply with its receipt, and what each probe read of its tokens."""
 
     text: str
     receipt: Receipt
+    projections: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,7 +58,7 @@ class ReplyStream:
     def reply(self) -> Reply:
         """The reply so far; raises `NoEffect` where a persona was asked for and touched nothing."""
         receipt = _receipt(self.model, self.row, self.wanted, self.armed, 0, self.reused)
-        return Reply(self._text(), receipt)
+        return Reply(self._text(), receipt, projections(self.row.plan, self.armed, 0))
 
     def _text(self) -> str:
         return self.model.decode(self.row.tokens)
@@ -137,7 +138,11 @@ class SteeringEngine:
         for _ in decode(self.model, rows, sampling or self.sampling(), armed=armed):
             pass
         return [
-            Reply(self.model.decode(row.tokens), _receipt(self.model, row, wanted, armed, place, 0))
+            Reply(
+                self.model.decode(row.tokens),
+                _receipt(self.model, row, wanted, armed, place, 0),
+                projections(row.plan, armed, place),
+            )
             for place, (row, wanted) in enumerate(zip(rows, asked, strict=True))
         ]
 

@@ -99,6 +99,7 @@ class CompiledSteps:
     places: list[int]
     start: int
     counts: Float[Tensor, "rows"]
+    projections: dict[int, list[Float[Tensor, "rows"]]]
     done: int = 0
 
     @classmethod
@@ -107,9 +108,8 @@ class CompiledSteps:
         batch, n_rows = eager.batch, len(eager.batch.ids)
         start = batch.mask.shape[1] - 1
         graph = twin.graph(n_rows, start + 1 + eager.room, eager.armed)
-        steps = cls(
-            eager, twin, graph, list(range(n_rows)), start, torch.zeros(len(graph.live), device=batch.ids.device)
-        )
+        counts = torch.zeros(len(graph.live), device=batch.ids.device)
+        steps = cls(eager, twin, graph, list(range(n_rows)), start, counts, {layer: [] for layer in graph.steers})
         steps._fill(batch, n_rows)
         return steps
 
@@ -123,6 +123,8 @@ class CompiledSteps:
             found, floors_held = self.twin.step(self.graph)
         self.done += 1
         self.counts += self.graph.live
+        for layer, read in self.projections.items():
+            read.append(self.graph.steers[layer].latest.clone())
         if self.before.prefix is not None:
             self.before.prefix.tokens = [*held, int(self.graph.ids[0])]
         if not bool(floors_held):
@@ -141,8 +143,10 @@ class CompiledSteps:
 
     def close(self) -> None:
         """Count what was done, and give the kept cache the new tokens."""
-        for layer, what in self.before.armed.items():
-            self.graph.steers[layer].read(what, self.counts)
+        if self.done:
+            for layer, what in self.before.armed.items():
+                read = torch.stack(self.projections[layer], 1)
+                self.graph.steers[layer].read(what, self.counts, read)
         prefix = self.before.prefix
         if prefix is None or not prefix.tokens:
             return

@@ -59,6 +59,8 @@ class Tally:
         self.lowest_before = torch.full((rows,), torch.inf, device=device)
         self.lowest_after = torch.full((rows,), torch.inf, device=device)
         self.probe = torch.zeros(rows, device=device)
+        self.read: list[tuple[Rows, Float[Tensor, "rows token"]]] = []
+        """What the probe read of the reply's tokens, in their order, for the rows that ran."""
         self.waiting: list[Step] = []
         self._count: Count = _nothing
 
@@ -113,3 +115,11 @@ class Tally:
         """Add up the projections on a direction."""
         found = (step.after * direction).sum(-1)
         self.probe[rows] += (found if step.keep is None else found * step.keep).sum(1)
+        if step.keep is None:
+            self.read.append((rows, found))
+
+    def projections(self, row: int) -> list[float]:
+        """Return what the probe read of each token of a row's reply; its last token was never read by the model."""
+        every = torch.arange(len(self.tokens), device=self.tokens.device)
+        values = [found[(every[rows] == row).nonzero()[:, 0]].flatten() for rows, found in self.read]
+        return [float(value) for value in torch.cat(values)] if values else []

@@ -140,6 +140,10 @@ class TestWithTheModel:
         personas = ["sage", "trickster", None]
         wanted, found = (each.generate(prompts, personas, sampling=Sampling(48, 0.0)) for each in engines)
         assert [reply.text for reply in found] == [reply.text for reply in wanted]
+        for one, other in zip(found, wanted, strict=True):
+            assert set(one.projections) == set(other.projections)
+            for name, values in one.projections.items():
+                assert values == pytest.approx(other.projections[name], abs=1e-2)
         assert [reply.receipt.steered_tokens for reply in found] == [reply.receipt.steered_tokens for reply in wanted]
         assert [reply.receipt.finish for reply in found] == [reply.receipt.finish for reply in wanted]
 

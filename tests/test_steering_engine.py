@@ -144,3 +144,27 @@ def test_a_floor_that_cannot_be_held_stops_the_reply(engine):
     stream.__post_init__()
     with pytest.raises(SafetyUnavailable, match="could not be held"):
         list(stream)
+
+
+def test_every_token_of_a_reply_has_its_projections(engine: SteeringEngine) -> None:
+    stream = engine.stream("What is fire?", "sage", sampling=Sampling(12, 0.0))
+    list(stream)
+    read = stream.reply.projections
+    assert set(read) == {"assistant", "safety"}
+    for values in read.values():
+        assert len(values) == len(stream.row.tokens) - 1
+        assert len(set(values)) > 5
+    axis, layer = engine.manager.store.axis("safety_axis"), engine.model.capping_layers[-1]
+    floor = axis.percentile(engine.config.steering.safety_floor_percentile)[layer]
+    assert min(read["safety"]) >= float(floor) - 1e-3
+
+
+def test_what_probes_read_is_what_a_capture_reads(engine: SteeringEngine) -> None:
+    """Unsteered, so that the stream is the plain model's own."""
+    stream = engine.stream("What is fire?", sampling=Sampling(12, 0.0))
+    list(stream)
+    layer, axis = engine.model.target_layers[-1], engine.manager.store.axis("assistant_axis")
+    ids, mask = engine.model.pad([[*stream.row.prompt, *stream.row.tokens]])
+    (hidden,) = engine.model.capture(ids, mask, lambda _, stream: stream.clone(), [layer])
+    wanted = (hidden[0, len(stream.row.prompt) : -1] @ axis.directions[layer]).tolist()
+    assert stream.reply.projections["assistant"] == pytest.approx(wanted, abs=1e-2)

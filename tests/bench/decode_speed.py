@@ -2,7 +2,7 @@
 
 python tests/bench/decode_speed.py [--shape smollm2|qwen2-0.5b] [--rounds N] [--tokens N] [--threads N ...] [--write]
 
-Every contestant shares one set of weights and decodes greedily from one prompt, turn by turn. Peers that are installed
+Every contestant has the same weights and decodes greedily from one prompt, turn by turn. Peers that are installed
 (`decode_peers`) take part; what they add is our displacement, at the same layers, and they hold no floor and keep no
 receipt.
 """
@@ -38,12 +38,12 @@ OURS, OURS_BATCHED = "ours, 8 layers added, 8 floored, receipt", "ours, 8 rows, 
 
 
 class Bench:
-    """A wrapped model, and a plain twin that shares its weights and never stops early."""
+    """A wrapped model, and a plain one that never stops early, its weights laid out as transformers does."""
 
     def __init__(self, shape: str, tokens: int) -> None:
         config = get_config(Path(tempfile.mkdtemp()), model="smollm2")
         loaded = shaped(ModelWrapper(config), shape)
-        self.twin = copy.deepcopy(loaded.model, {id(weight): weight for weight in loaded.model.parameters()})
+        self.twin = copy.deepcopy(loaded.model)
         self.model = ModelWrapper(config, loaded=loaded)
         vars(self.model)["end_tokens"] = frozenset()
         self.prompt, self.tokens = self.model.encode(chat(QUESTION)), tokens
