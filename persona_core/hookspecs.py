@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from persona_core.archetype import Archetype
     from persona_core.blending import BlendingStrategy
     from persona_core.capping import CappingPolicy
+    from persona_core.chat_command import ChatCommand
     from persona_core.dataset_generator import DatasetGenerator
     from persona_core.evaluation.judges import Judge
     from persona_core.evaluation.prompt_set import PromptSet
@@ -70,4 +71,10 @@ def register_prompt_sets() -> Iterable[PromptSet]:
 @hookspec
 def register_vector_dirs() -> Iterable[Path]:
     """Return folders of ready-made vectors, laid out as a workspace's `vectors/` folder."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_chat_commands() -> Iterable[ChatCommand]:
+    """Return slash commands of the chat."""
     raise NotImplementedError

@@ -145,11 +145,18 @@ class ModelWrapper:
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of a conversation up to where the reply starts; raise `PromptError` if too long."""
-        ids = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
-        tokens: list[int] = list(ids["input_ids"])
+        tokens = self._tokens(messages)
         if len(tokens) >= self.context_length:
             raise PromptError(self._too_long(len(tokens)))
         return tokens
+
+    def n_tokens(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens `encode` would give, were there no context."""
+        return len(self._tokens(messages))
+
+    def _tokens(self, messages: Sequence[Message]) -> list[int]:
+        ids = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
+        return list(ids["input_ids"])
 
     def _too_long(self, n_tokens: int) -> str:
         longest = longest_context(self._model.config)

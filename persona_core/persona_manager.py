@@ -63,6 +63,10 @@ class PersonaManager:
         found |= {item.name: (item, OWN) for item in archetypes_in(self.workspace.archetypes)}
         return dict(sorted(found.items()))
 
+    def forget_archetypes(self) -> None:
+        """Read the workspace's archetypes anew when they are next asked for."""
+        vars(self).pop("archetypes", None)
+
     def archetype(self, name: str) -> Archetype:
         """Return an archetype; raise `ArchetypeError` with the nearest name."""
         check_name(name, ArchetypeError, "archetype")

@@ -58,7 +58,7 @@ class Receipt(Record):
             return f"unsteered, {self.reply_tokens} tokens"
         mean = sum(self.relative_change.values()) / len(self.relative_change)
         return (
-            f"{_mixture(self.personas)} at strength {self.strength:g}: {self.steered_tokens} tokens steered in layers "
+            f"{mixture(self.personas)} at strength {self.strength:g}: {self.steered_tokens} tokens steered in layers "
             f"{format_layers(self.layers)}, mean change {mean:.1%} of the stream"
         )
 
@@ -119,7 +119,8 @@ def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
-def _mixture(personas: Mapping[str, float]) -> str:
+def mixture(personas: Mapping[str, float]) -> str:
+    """Return who speaks in words: a name, or names with their weights."""
     if list(personas.values()) == [1.0]:
         return next(iter(personas))
     return " + ".join(f"{name} {weight:g}" for name, weight in personas.items())

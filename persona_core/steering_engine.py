@@ -124,15 +124,16 @@ class SteeringEngine:
         strength: float | None = None,
         safety: bool | None = None,
         sampling: Sampling | None = None,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
     ) -> list[Reply]:
-        """Return replies to many prompts at once, each under its own persona; each as it would be alone."""
+        """Return replies to many prompts at once, each under its own persona and seed; each as it would be alone."""
         each = personas if isinstance(personas, Sequence) and not isinstance(personas, str) else None
         asked = [self.steering(persona, strength, safety) for persona in (each or [personas] * len(prompts))]  # type: ignore[list-item]
         plans = {id(wanted): self.plan(wanted) for wanted in asked}
+        seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
         rows = [
-            Row(self.model.encode(_messages(prompt)), plans[id(wanted)], seed)
-            for prompt, wanted in zip(prompts, asked, strict=True)
+            Row(self.model.encode(_messages(prompt)), plans[id(wanted)], own)
+            for prompt, wanted, own in zip(prompts, asked, seeds, strict=True)
         ]
         armed = arm_rows(self.model, rows)
         for _ in decode(self.model, rows, sampling or self.sampling(), armed=armed):

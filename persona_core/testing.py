@@ -26,6 +26,8 @@ from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from persona_core.chat_command import ChatCommand
+    from persona_core.chat_session import ChatSession
     from persona_core.model_wrapper import ModelWrapper
 
 QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
@@ -80,6 +82,18 @@ def check_dataset_generator(generator: DatasetGenerator) -> None:
         shared = len({dataset.default_digest() for dataset in datasets}) == 1
         assert shared, f"{generator.name}: two personas with the same questions have different default sides"
     _check_safety(generator)
+
+
+def check_chat_command(command: ChatCommand, session: ChatSession | None = None) -> None:
+    """Check a chat command's words, and what it completes in a session where one is given; it is not run."""
+    check_name(command.name, AssertionError, "chat command")  # type: ignore[arg-type]
+    assert command.usage.split()[0] == f"/{command.name}", f"/{command.name}: its usage is {command.usage!r}"
+    assert command.help.strip(), f"/{command.name}: no help"
+    assert "\n" not in command.help, f"/{command.name}: its help has more than one line"
+    assert callable(command.run), f"/{command.name}: run cannot be called"
+    if session is not None:
+        values = dict(command.values(session))
+        assert all(isinstance(part, str) for pair in values.items() for part in pair), f"/{command.name}: values"
 
 
 def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:

@@ -57,6 +57,11 @@ class Workspace:
         return self.root / "evaluations"
 
     @property
+    def conversations(self) -> Path:
+        """One JSON-lines file a chat."""
+        return self.root / "conversations"
+
+    @property
     def state_file(self) -> Path:
         """The active set: which personas `load` has named."""
         return self.root / "state.json"

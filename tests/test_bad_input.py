@@ -529,7 +529,7 @@ def test_reply_interrupted_in_a_chat_keeps_its_text_and_the_chat_goes_on(home: P
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate("/status\n/quit\n", timeout=TIMEOUT)
     assert process.returncode == 0, stderr
-    assert "1 turns" in stdout
+    assert "1 turn" in stdout
     assert (first + stdout).split("persona none")[0].strip()
     assert "Traceback" not in stderr
 

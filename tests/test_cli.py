@@ -275,10 +275,10 @@ class TestWithTheModel:
             "/strength 9", "/blnd", "/xyz", "/persona", "/blend sage", "/blend sage:-1,trickster:1", "/safety maybe",
             "/persona chef", "/status", "/quit", "never read",
         ]  # fmt: skip
-        result = run("chat", "--max-new-tokens", "6", stdin="\n".join(lines) + "\n")
+        result = run("chat", "--max-new-tokens", "6", "--allow-unsafe", stdin="\n".join(lines) + "\n")
         assert "/strength 0.0-2.0" in result.stdout
-        assert "persona sage 1; strength 1; safety on; 0 turns" in result.stdout
-        assert "persona sage 0.5 + trickster 0.3; strength 0.5; safety off; 1 turns" in result.stdout
+        assert "persona sage; strength 1; safety on; 0 turns" in result.stdout
+        assert "persona sage 0.5 + trickster 0.3; strength 0.5; safety OFF; 1 turn" in result.stdout
         assert "persona none; strength 0.5; safety on; 2 turns" in result.stdout
         assert result.stderr.count("[sage") == 2
         says = [

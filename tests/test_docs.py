@@ -31,6 +31,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "register_blending_strategies": testing.check_blending_strategy,
     "register_capping_policies": testing.check_capping_policy,
     "register_judges": testing.check_judge,
+    "register_chat_commands": testing.check_chat_command,
 }
 MODULES = [
     path.relative_to(CORE).as_posix() for path in sorted(CORE.rglob("*.py")) if path.name != "__init__.py"

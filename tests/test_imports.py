@@ -16,7 +16,8 @@ TIERS = (
     ("bundling",),
     ("cli",),
     ("evaluation",),
-    ("plotting", "session_log"),
+    ("chat_session", "plotting"),
+    ("session_log",),
     ("conversation", "steering_engine"),
     ("plan_building", "receipt"),
     ("safety_axis",),
@@ -45,7 +46,7 @@ TIERS = (
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),
     ("archetype", "layers"),
-    ("atomic_file", "hookspecs", "model_source", "names", "precision", "progress", "record", "rollout"),
+    ("atomic_file", "chat_command", "hookspecs", "model_source", "names", "precision", "progress", "record", "rollout"),
     ("errors",),
 )
 """From top to bottom: a module may import from the tiers below its own, and from no module of its own tier.

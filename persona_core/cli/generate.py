@@ -8,34 +8,60 @@ from typing import TYPE_CHECKING
 
 import click
 
+from persona_core.cli import generate_many as many
 from persona_core.cli.app import App, json_option, model_option, read_stdin, say
 from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import PromptError
 
 if TYPE_CHECKING:
+    from persona_core.persona_manager import PersonaManager
     from persona_core.steering_engine import ReplyStream
 
 
 @click.command("generate")
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @steering_options
+@click.option("--compare", help="The same prompt and seed as several personas: sage,trickster,none.")
+@click.option(
+    "--n", "n_replies", type=click.IntRange(1, 256), default=1, show_default=True, help="Replies, a seed each."
+)
+@click.option("--input", "source", help="Many prompts: a file of JSON lines, or - for standard input.")
 @json_option
 @model_option
 @click.pass_obj
-def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, model: str | None) -> None:
+def command(
+    app: App, prompt: str | None, options: SteeringOptions, compare: str | None, n_replies: int, source: str | None,
+    as_json: bool, model: str | None,
+) -> None:  # fmt: skip
     """Print one reply as it is made; the receipt follows on stderr. PROMPT `-` reads standard input.
+
+    A line of --input is a string, or an object with `prompt` and perhaps `persona` (a name, a blend or none); the
+    results come in its order, one JSON object a line.
 
     \b
     Example:
       persona-steer generate "What makes a good life?" --persona sage --strength 1.0
       echo "Tell me a story." | persona-steer generate - --blend sage:0.5,trickster:0.5 --json
+      persona-steer generate "What is luck?" --compare sage,trickster,none
+      persona-steer generate --input prompts.jsonl --persona sage > replies.jsonl
     """
     app.model_name = model
-    text = prompt_text(prompt)
+    if (prompt is None) == (source is None):
+        raise click.UsageError("give a PROMPT, or --input with many")
+    if source is not None and (compare or n_replies > 1):
+        raise click.UsageError("--compare and --n take one PROMPT, not --input")
     manager = app.manager()
     options.check(manager)
-    engine = app.engine(manager)
-    config = manager.config
+    if source is not None:
+        many.from_lines(app, manager, options, source)
+    elif compare or n_replies > 1:
+        many.side_by_side(app, manager, options, prompt_text(str(prompt)), compare, n_replies, as_json)
+    else:
+        _one(app, manager, options, prompt_text(str(prompt)), as_json)
+
+
+def _one(app: App, manager: PersonaManager, options: SteeringOptions, text: str, as_json: bool) -> None:
+    engine, config = app.engine(manager), manager.config
     stream = engine.stream(
         text,
         options.personas(),
@@ -47,7 +73,7 @@ def command(app: App, prompt: str, options: SteeringOptions, as_json: bool, mode
     stopped = show(stream, quiet=as_json)
     reply = stream.reply
     if as_json:
-        click.echo(json.dumps({"text": reply.text, "receipt": reply.receipt.model_dump(mode="json")}, indent=2))
+        click.echo(json.dumps(many.as_data(reply), indent=2))
     else:
         say(f"[{reply.receipt.line()}]")
     if stopped:

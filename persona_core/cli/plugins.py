@@ -14,6 +14,7 @@ FOLDERS = "register_vector_dirs"
 NAMED_HOOKS = (
     "register_archetypes", "register_dataset_generators", "register_blending_strategies",
     "register_capping_policies", "register_models", "register_judges", "register_prompt_sets",
+    "register_chat_commands",
 )  # fmt: skip
 
 

@@ -1,0 +1,269 @@
+"""ChatSession: a conversation, how it is steered, and the model that answers; no screen and no keyboard."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from persona_core.conversation import Conversation, Turn
+from persona_core.errors import SafetyUnavailable, SteeringError
+from persona_core.persona_manager import PersonaManager
+from persona_core.receipt import mixture
+from persona_core.session_log import Event, SessionLog, load_session, what_has_changed
+
+if TYPE_CHECKING:
+    from persona_core.decoding import Sampling
+    from persona_core.plan_building import Steering
+    from persona_core.steering_engine import Reply, ReplyStream, SteeringEngine
+
+Prompting = Literal["off", "with", "only"]
+STRONGEST = 2.0
+_SHORTEST_REPLY = 64
+"""Tokens of the context that are kept free for a reply."""
+
+
+@dataclass
+class Settings:
+    """What the next reply is made with. `prompting` says whether a persona's own system prompt is given to the model:
+    not at all, beside steering, or in its place.
+    """
+
+    personas: dict[str, float]
+    strength: float
+    safety: bool
+    sampling: Sampling
+    seed: int = 0
+    prompting: Prompting = "off"
+    allow_unsafe: bool = False
+
+
+@dataclass
+class ChatSession:
+    """Everything that commands read and change. The model may still be loading: `engine` waits for it."""
+
+    manager: PersonaManager
+    loading: Future[SteeringEngine]
+    settings: Settings
+    conversation: Conversation = field(default_factory=Conversation)
+    log: SessionLog | None = None
+    session_name: str = ""
+    last: Reply | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the chat has to say besides; whoever shows them empties the list."""
+    warned: bool = False
+
+    @property
+    def engine(self) -> SteeringEngine:
+        """The model's engine; waits until it is loaded, and raises what loading raised."""
+        return self.loading.result()
+
+    @property
+    def folder(self) -> Path:
+        """Where this model's sessions are."""
+        return self.manager.workspace.conversations
+
+    def steering(self) -> Steering:
+        """Return what is asked for now."""
+        from persona_core.plan_building import Steering
+
+        personas = {} if self.settings.prompting == "only" else self.settings.personas
+        return Steering(personas, self.settings.strength, self.settings.safety)
+
+    def set_personas(self, weights: Mapping[str, float]) -> None:
+        """Speak as these from now on; raise where one is not there."""
+        for name in weights:
+            self.manager.require(name)
+        self.settings.personas = dict(weights)
+
+    def set_strength(self, strength: float) -> None:
+        """Steer as strongly as this from now on."""
+        self.settings.strength = checked_strength(strength)
+
+    def set_safety(self, on: bool) -> None:
+        """Hold the floor, or do not; the second must be allowed before."""
+        if not on and not self.settings.allow_unsafe:
+            raise SafetyUnavailable("safety stays on: start the chat with --allow-unsafe, or confirm `/safety off`")
+        self.settings.safety = on
+
+    def persona_prompt(self) -> str:
+        """Return the system prompt of the persona that weighs most, where prompting is on."""
+        if self.settings.prompting == "off" or not self.settings.personas:
+            return ""
+        return self.manager.archetype(
+            max(self.settings.personas, key=self.settings.personas.__getitem__)
+        ).system_prompts[0]
+
+    def next_seed(self) -> int:
+        """Return another seed for every turn, the same in every run."""
+        return self.settings.seed + len(self.conversation.turns)
+
+    def ask(self, question: str, strength: float | None = None, seed: int | None = None) -> ReplyStream:
+        """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
+        engine, wanted = self.engine, self.steering()
+        self._fit(question, engine)
+        return engine.stream(
+            self.conversation.messages(question, self.persona_prompt()),
+            dict(wanted.personas),
+            strength=wanted.strength if strength is None else checked_strength(strength),
+            safety=wanted.safety,
+            sampling=self.settings.sampling,
+            seed=self.next_seed() if seed is None else seed,
+            history=self.conversation.history,
+        )
+
+    def keep(self, question: str, reply: Reply) -> Turn:
+        """Append a turn to the conversation and to its file; return it."""
+        projections = {name: [round(value, 2) for value in values] for name, values in reply.projections.items()}
+        turn = Turn(
+            user=question,
+            text=reply.text,
+            receipt=reply.receipt,
+            vectors=self.digests(reply.receipt.personas),
+            projections=projections,
+        )
+        self.conversation.turns.append(turn)
+        self.last = reply
+        self.write(turn)
+        self._warn_of_drift(turn)
+        return turn
+
+    def write(self, entry: Turn | Event) -> None:
+        """Append to the session's file, which begins with the first turn."""
+        if self.log is None:
+            if not isinstance(entry, Turn):
+                return
+            self.log = SessionLog.new(self.folder, self.engine.model.identity, self.session_name)
+            if self.conversation.system:
+                self.log.add(Event(kind="system", text=self.conversation.system))
+        self.log.add(entry)
+
+    def undo(self) -> Turn:
+        """Take back the last turn."""
+        turn = self.conversation.undo()
+        if turn is None:
+            raise SteeringError("nothing has been said yet")
+        self.write(Event(kind="undo"))
+        return turn
+
+    def clear(self) -> None:
+        """Forget the conversation; its file stays, and a new one begins."""
+        self.conversation.clear()
+        if self.log is not None:
+            self.log.end()
+        self.log, self.last, self.session_name = None, None, ""
+
+    def set_system(self, text: str) -> None:
+        """Give the model a system prompt of the user's."""
+        self.conversation.system = text
+        self.write(Event(kind="system", text=text))
+
+    def save_as(self, name: str) -> None:
+        """Go on under a name of the user's: all turns are written again, and the old file is ended."""
+        new = SessionLog.new(self.folder, self.engine.model.identity, name)
+        if self.conversation.system:
+            new.add(Event(kind="system", text=self.conversation.system))
+        for turn in self.conversation.turns:
+            new.add(turn)
+        if self.log is not None:
+            self.log.end()
+        self.log, self.session_name = new, name
+
+    def resume(self, name: str) -> None:
+        """Go on with a session; what has changed since becomes notes."""
+        log, conversation = load_session(self.folder, name)
+        if self.log is not None:
+            self.log.end()
+        self.log, self.conversation, self.session_name, self.last = log, conversation, name, None
+        used = {persona for turn in conversation.turns for persona in turn.vectors}
+        changed = what_has_changed(log.header, conversation, self.engine.model.identity, self.digests(used))
+        self.notes += [f"session {name}: {line}" for line in changed]
+
+    def close(self) -> None:
+        """Note in the session's file that the chat was left."""
+        if self.log is not None:
+            self.log.end()
+
+    def digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Return persona -> digest of its file, for those that are there."""
+        known = set(self.manager.names())
+        paths = {name: self.manager.require(name) for name in names if name in known}
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
+
+    def status(self) -> str:
+        """Return the state in a line."""
+        settings, turns = self.settings, len(self.conversation.turns)
+        prompting = {"off": "", "with": "; with its system prompt", "only": "; by its system prompt alone"}
+        parts = [
+            f"persona {mixture(settings.personas) or 'none'}",
+            f"strength {settings.strength:g}",
+            f"safety {'on' if settings.safety else 'OFF'}{prompting[settings.prompting]}",
+            f"{turns} turn{'' if turns == 1 else 's'}",
+        ]
+        return "; ".join(parts)
+
+    def resampled(self, **changes: float) -> None:
+        """Sample otherwise from now on."""
+        self.settings.sampling = replace(self.settings.sampling, **changes)  # type: ignore[arg-type]
+
+    def _fit(self, question: str, engine: SteeringEngine) -> None:
+        model = engine.model
+        room = model.context_length - min(
+            self.settings.sampling.max_new_tokens, _SHORTEST_REPLY, model.context_length // 4
+        )
+        skipped = self.conversation.fit(question, self.persona_prompt(), model.n_tokens, room)
+        if skipped:
+            turns = f"{skipped} oldest turn{'' if skipped == 1 else 's'}"
+            self.notes.append(f"the context of {model.context_length} tokens is full: the {turns} are no longer read")
+
+    def _warn_of_drift(self, turn: Turn) -> None:
+        edge, read = self.calibrated_edge(), turn.receipt.assistant_projection
+        if edge is None or read is None or read >= edge or self.warned:
+            return
+        self.warned = True
+        self.notes.append(
+            f"the conversation has drifted: {read:+.1f} on the assistant axis, below {edge:+.1f}, where 99 % of the "
+            "default assistant's tokens lie above; /drift shows it, /strength lowers it"
+        )
+
+    def calibrated_edge(self) -> float | None:
+        """Return the assistant axis's first percentile where it is read; None where the model has no such axis."""
+        if self.manager.store.part_path("assistant_axis") is None:
+            return None
+        model = self.engine.model
+        axis = self.manager.store.axis("assistant_axis", model.identity)
+        return float(axis.percentile(1.0)[model.target_layers[-1]])
+
+    def floor_value(self) -> float | None:
+        """Return the safety floor where the safety axis is read; None where it is not held."""
+        if not self.settings.safety or self.manager.store.part_path("safety_axis") is None:
+            return None
+        model = self.engine.model
+        axis = self.manager.store.axis("safety_axis", model.identity)
+        return float(axis.percentile(self.manager.config.steering.safety_floor_percentile)[model.capping_layers[-1]])
+
+
+def checked_strength(strength: float) -> float:
+    """Return a strength in range, or raise `SteeringError`."""
+    if not 0 <= strength <= STRONGEST:
+        raise SteeringError(f"strength {strength:g} is out of range: use 0.0-{STRONGEST}")
+    return strength
+
+
+def in_background(load: Callable[[], SteeringEngine]) -> Future[SteeringEngine]:
+    """Load the model on a thread of its own that does not keep the process alive."""
+    import threading
+
+    future: Future[SteeringEngine] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(load())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

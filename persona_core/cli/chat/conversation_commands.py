@@ -1,0 +1,101 @@
+"""The commands that go back, go on elsewhere, and keep what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from persona_core.atomic_file import write_atomically
+from persona_core.chat_command import Ask, ChatCommand, Edit, Leave, Outcome
+from persona_core.chat_session import ChatSession, checked_strength
+from persona_core.cli.chat.export import as_json, as_markdown
+from persona_core.cli.chat.steering_commands import number
+from persona_core.errors import SteeringError
+from persona_core.session_log import session_names
+
+
+def retry(session: ChatSession, value: str) -> Outcome:
+    """Answer the last question anew: at another strength, or with another seed."""
+    strength = checked_strength(number(value, "/retry takes nothing or a strength")) if value else None
+    turn = session.undo()
+    seed = turn.receipt.seed if value else turn.receipt.seed + 1
+    return Ask(turn.user, strength, seed)
+
+
+def undo(session: ChatSession, value: str) -> Outcome:
+    """Take back the last turn."""
+    turn = session.undo()
+    return f"taken back: {turn.user}"
+
+
+def edit(session: ChatSession, value: str) -> Outcome:
+    """Ask the last question in other words."""
+    if not session.conversation.turns:
+        raise SteeringError("nothing has been said yet")
+    turn = session.undo()
+    return Ask(value) if value else Edit(turn.user)
+
+
+def clear(session: ChatSession, value: str) -> Outcome:
+    """Begin anew."""
+    session.clear()
+    return "the conversation begins anew; what was said stays in its file"
+
+
+def save(session: ChatSession, value: str) -> Outcome:
+    """Keep the conversation under a name."""
+    if not session.conversation.turns:
+        raise SteeringError("nothing has been said yet")
+    if value:
+        session.save_as(value)
+    assert session.log is not None
+    return (
+        f"saved as {session.log.path}; `/load {session.log.name}` or `chat --resume {session.log.name}` goes on with it"
+    )
+
+
+def load(session: ChatSession, value: str) -> Outcome:
+    """Go on with another conversation."""
+    if not value:
+        names = session_names(session.folder)
+        raise SteeringError(f"/load takes a name: {', '.join(names[:8])}" if names else "no conversation is saved yet")
+    session.resume(value)
+    return f"{value}: {session.status()}"
+
+
+def export(session: ChatSession, value: str) -> Outcome:
+    """Write the conversation as Markdown or JSON."""
+    if not value:
+        raise SteeringError("/export takes a file: talk.md or talk.json")
+    path = Path(value).expanduser()
+    if path.suffix not in (".md", ".json"):
+        raise SteeringError(f"/export writes .md or .json, not {path.suffix or value!r}")
+    if not session.conversation.turns:
+        raise SteeringError("nothing has been said yet")
+    write_atomically(path, (as_json if path.suffix == ".json" else as_markdown)(session.conversation))
+    return f"wrote {path}"
+
+
+def leave(session: ChatSession, value: str) -> Outcome:
+    """Leave."""
+    raise Leave
+
+
+def saved(session: ChatSession) -> Mapping[str, str]:
+    """Return the names of the sessions."""
+    return dict.fromkeys(session_names(session.folder), "a saved conversation")
+
+
+COMMANDS = (
+    ChatCommand(
+        "retry", "/retry [STRENGTH]", "another reply to the last question", retry,
+        details="With a strength the seed stays, so that only the strength differs.",
+    ),
+    ChatCommand("undo", "/undo", "take back the last turn", undo),
+    ChatCommand("edit", "/edit [TEXT]", "change the last question, and ask it anew", edit),
+    ChatCommand("clear", "/clear", "begin anew", clear),
+    ChatCommand("save", "/save [NAME]", "keep the conversation under a name", save),
+    ChatCommand("load", "/load NAME", "go on with another conversation", load, saved),
+    ChatCommand("export", "/export FILE", "write the conversation: .md or .json, with receipts", export),
+    ChatCommand("quit", "/quit", "leave (Ctrl-D does too)", leave),
+)  # fmt: skip

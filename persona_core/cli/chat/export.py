@@ -1,0 +1,21 @@
+"""A conversation as Markdown to read, or as JSON with everything."""
+
+from __future__ import annotations
+
+import json
+
+from persona_core.conversation import Conversation
+
+
+def as_markdown(conversation: Conversation) -> str:
+    """Return the turns as Markdown, each reply followed by its receipt in words."""
+    parts = [f"*System prompt: {conversation.system}*"] if conversation.system else []
+    for turn in conversation.turns:
+        parts += [f"**You:** {turn.user}", turn.text, f"> {turn.receipt.line()} (seed {turn.receipt.seed})"]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(conversation: Conversation) -> str:
+    """Return everything: questions, replies, receipts, digests of the vectors, projections token by token."""
+    turns = [turn.model_dump(mode="json", exclude={"kind"}) for turn in conversation.turns]
+    return json.dumps({"system": conversation.system, "turns": turns}, indent=2, ensure_ascii=False) + "\n"

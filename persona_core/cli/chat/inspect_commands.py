@@ -1,0 +1,130 @@
+"""The commands that show what steering did, and what it would do otherwise."""
+
+from __future__ import annotations
+
+import shutil
+
+from persona_core.chat_command import ChatCommand, Outcome, SideBySide
+from persona_core.chat_session import ChatSession
+from persona_core.cli.chat.pictures import bars, curve, gauge
+from persona_core.cli.chat.steering_commands import blend_values
+from persona_core.conversation import Turn
+from persona_core.errors import SteeringError
+from persona_core.receipt import mixture
+
+AXES = {"assistant": "assistant axis", "safety": "safety axis"}
+_WIDEST = 60
+
+
+def status(session: ChatSession, value: str) -> Outcome:
+    """Tell what is in force."""
+    sampling = session.settings.sampling
+    system = f"; system prompt {session.conversation.system!r}" if session.conversation.system else ""
+    return f"{session.status()}; seed {session.settings.seed}, temperature {sampling.temperature:g}{system}"
+
+
+def personas(session: ChatSession, value: str) -> Outcome:
+    """List the personas there are."""
+    entries = [entry for entry in session.manager.entries() if entry.header is not None]
+    return "\n".join(f"  {entry.name:14} {entry.description}" for entry in entries) or "  none extracted yet"
+
+
+def why(session: ChatSession, value: str) -> Outcome:
+    """Show the last reply's receipt, in words and small pictures."""
+    if not session.conversation.turns:
+        raise SteeringError("nothing has been said yet")
+    turn, width = session.conversation.turns[-1], picture_width()
+    lines = [turn.receipt.line()]
+    if turn.receipt.relative_change:
+        lines += ["", "how far each layer was moved:", *bars(turn.receipt.relative_change, width // 2)]
+    for name, values in turn.projections.items():
+        lines += ["", *_token_by_token(session, name, values, width)]
+    return "\n".join(lines)
+
+
+def drift(session: ChatSession, value: str) -> Outcome:
+    """Show the conversation's projections turn by turn, with the edge and the floor."""
+    turns = session.conversation.turns
+    if not turns:
+        raise SteeringError("nothing has been said yet")
+    edges = {"assistant": session.calibrated_edge(), "safety": session.floor_value()}
+    parts = [_axis_by_turn(name, turns, edges[name]) for name in AXES]
+    return "\n\n".join(part for part in parts if part) or "this model has no axes: run `persona-steer extract-axes`"
+
+
+def compare(session: ChatSession, value: str) -> Outcome:
+    """Answer one question several times with one seed: steered and unsteered, or as the personas that are named."""
+    asked, question = _compared(session, value)
+    engine, settings = session.engine, session.settings
+    messages = session.conversation.messages(question)
+    replies = engine.generate(
+        [messages] * len(asked), list(asked.values()), strength=settings.strength, safety=settings.safety,
+        sampling=settings.sampling, seed=session.next_seed(),
+    )  # fmt: skip
+    return SideBySide({name: reply.text.strip() for name, reply in zip(asked, replies, strict=True)})
+
+
+def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, float] | None], str]:
+    """Return heading -> weights, and the question: `[sage,none:] question`, by default the last one asked."""
+    head, colon, rest = value.partition(":")
+    names = [name.strip() for name in head.split(",")]
+    known = {*session.manager.names(), "none"}
+    if colon and all(name in known for name in names):
+        asked: dict[str, dict[str, float] | None] = {name: None if name == "none" else {name: 1.0} for name in names}
+        question = rest.strip()
+    else:
+        personas = session.settings.personas
+        if not personas:
+            raise SteeringError("no persona steers: `/compare sage,none: QUESTION` names what is compared")
+        asked, question = {mixture(personas): dict(personas), "none": None}, value.strip()
+    if not question and session.conversation.turns:
+        question = session.conversation.turns[-1].user
+    if not question:
+        raise SteeringError("/compare takes a question, or compares the last one asked")
+    return asked, question
+
+
+def _token_by_token(session: ChatSession, name: str, values: list[float], width: int) -> list[str]:
+    floor = session.floor_value() if name == "safety" else None
+    against = "" if floor is None else f"; the floor is {floor:+.1f}"
+    if not values:
+        return []
+    title = f"{AXES.get(name, name)}, token by token: {min(values):+.1f} to {max(values):+.1f}{against}"
+    return [title, f"  {curve(values, width)}"]
+
+
+def _axis_by_turn(name: str, turns: list[Turn], edge: float | None) -> str:
+    read = {place: getattr(turn.receipt, f"{name}_projection") for place, turn in enumerate(turns, start=1)}
+    values = {place: value for place, value in read.items() if value is not None}
+    if not values:
+        return ""
+    ends = [*values.values(), *([edge] if edge is not None else [])]
+    low, high, width = min(ends), max(ends), picture_width() // 2
+    what = "floor" if name == "safety" else "edge of the calibrated range"
+    marked = "" if edge is None else f" (┊ {what}, {edge:+.1f})"
+    rows = [
+        f"  {place:3}  {gauge(value, low, high, width, edge)}  {value:+7.1f}  {_who(turns[place - 1])}"
+        for place, value in values.items()
+    ]
+    return "\n".join([f"{AXES[name]}, turn by turn{marked}", *rows])
+
+
+def _who(turn: Turn) -> str:
+    return "+".join(turn.receipt.personas) or "none"
+
+
+def picture_width() -> int:
+    """Return how wide a picture may be."""
+    return max(min(shutil.get_terminal_size().columns - 8, _WIDEST), 16)
+
+
+COMMANDS = (
+    ChatCommand("list", "/list", "the personas there are", personas),
+    ChatCommand("status", "/status", "what is in force", status),
+    ChatCommand("why", "/why", "the last receipt, in words and pictures", why),
+    ChatCommand("drift", "/drift", "the conversation's projections, turn by turn", drift),
+    ChatCommand(
+        "compare", "/compare [MESSAGE]", "the same prompt and seed, steered and not", compare, blend_values,
+        "`/compare sage,trickster,none: MESSAGE` compares the personas that are named. Nothing of it is kept.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,143 @@
+"""The chat's loop: read a line, run a command or answer it, show what comes of it, until the user leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide, Work
+from persona_core.chat_session import ChatSession
+from persona_core.cli.chat.editor import Editor
+from persona_core.cli.chat.registry import Registry, run_line
+from persona_core.cli.chat.screen import Screen, work_progress
+from persona_core.cli.chat.status_line import Speed, status_line
+from persona_core.errors import PersonaError, SteeringError, WorkspaceError
+from persona_core.session_log import interrupted_session, session_names
+from persona_core.steering_engine import ReplyStream
+
+_SHOWN = 2
+"""Turns of a resumed session that are shown again."""
+
+
+@dataclass
+class Loop:
+    """One chat on one screen."""
+
+    session: ChatSession
+    registry: Registry
+    screen: Screen
+    editor: Editor
+    speed: Speed = field(default_factory=Speed)
+
+    def begin(self, resume: str | None) -> None:
+        """Go on with the session that is asked for (an empty name is the newest), or offer one that was cut short.
+
+        Through a pipe the model is waited for, so that what cannot be served ends the program.
+        """
+        if not self.editor.interactive:
+            self.session.engine.plan(self.session.steering())
+        if resume is not None:
+            self._resume(resume or self._newest())
+        elif self.editor.interactive and (name := interrupted_session(self.session.folder)):
+            answer = self.editor.confirm(f"The last chat, {name}, was cut short. Go on with it? [y/N] ")
+            if answer.strip().lower() in ("y", "yes"):
+                self._resume(name)
+
+    def _resume(self, name: str) -> None:
+        self.session.resume(name)
+        self._show_notes()
+        for turn in self.session.conversation.turns[-_SHOWN:]:
+            self.screen.note(f"> {turn.user}")
+            self.screen.say(turn.text)
+
+    def _newest(self) -> str:
+        names = session_names(self.session.folder)
+        if not names:
+            raise WorkspaceError("no conversation is saved yet: `chat` without --resume begins one")
+        return names[0]
+
+    def run(self) -> None:
+        """Read and answer until the end of input or `/quit`; whatever happens, the session's file says how it ended."""
+        try:
+            while self._one_line():
+                if self.session.loading.done():
+                    self.session.loading.result()
+        finally:
+            self.session.close()
+
+    def _one_line(self) -> bool:
+        try:
+            line = self.editor.read().strip()
+            if line:
+                self._handle(line)
+        except PersonaError as error:
+            self.screen.note(f"Error: {error}")
+        except KeyboardInterrupt:
+            self.screen.note("(Ctrl-D or /quit leaves)")
+        except (EOFError, Leave):
+            return False
+        self._show_notes()
+        return True
+
+    def _handle(self, line: str) -> None:
+        outcome: Outcome = run_line(self.registry, self.session, line) if line.startswith("/") else Ask(line)
+        self._do(outcome)
+
+    def _do(self, outcome: Outcome) -> None:
+        match outcome:
+            case str():
+                self.screen.say(outcome)
+            case Ask():
+                self._answer(outcome)
+            case Edit():
+                self._edit(outcome)
+            case Confirm():
+                self.screen.say(self._confirmed(outcome))
+            case SideBySide():
+                self.screen.columns(outcome.columns)
+            case Work():
+                with work_progress() as progress:
+                    said = outcome.run(progress)
+                self.screen.say(said)
+
+    def _edit(self, outcome: Edit) -> None:
+        if not self.editor.interactive:
+            raise SteeringError("/edit takes the new text where there is no terminal to edit in")
+        text = self.editor.read(default=outcome.text).strip()
+        if text:
+            self._do(Ask(text))
+
+    def _confirmed(self, outcome: Confirm) -> str:
+        if not self.editor.interactive:
+            raise SteeringError(outcome.otherwise)
+        return outcome.then() if self.editor.confirm(outcome.question).strip() == outcome.word else "nothing is changed"
+
+    def _answer(self, asked: Ask) -> None:
+        """Answer one message; what was said stays in the conversation even when Ctrl-C stops it."""
+        if not self.session.loading.done():
+            self.screen.note("(loading the model…)")
+        stream = self.session.ask(asked.question, asked.strength, asked.seed)
+        self._show_notes()
+        try:
+            self.screen.reply(self._timed(stream), lambda: status_line(self.session, self.speed))
+        except KeyboardInterrupt:
+            if not stream.row.tokens:
+                raise
+        turn = self.session.keep(asked.question, stream.reply)
+        self.screen.note(f"[{turn.receipt.line()}]")
+
+    def _timed(self, stream: ReplyStream) -> Iterator[str]:
+        """Yield the pieces, and count their tokens."""
+        self.speed = Speed()
+        try:
+            for piece in stream:
+                self.speed.tokens = len(stream.row.tokens)
+                yield piece
+        finally:
+            self.speed.tokens, self.speed.ended = len(stream.row.tokens), time.monotonic()
+
+    def _show_notes(self) -> None:
+        notes, self.session.notes = self.session.notes, []
+        for note in notes:
+            self.screen.note(f"Note: {note}")

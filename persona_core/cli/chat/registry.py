@@ -1,0 +1,60 @@
+"""All slash commands by name: the built-in ones and those of packages; and what a line means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from persona_core.chat_command import ChatCommand, Outcome
+from persona_core.chat_session import ChatSession
+from persona_core.cli.chat import conversation_commands, create_command, inspect_commands, steering_commands
+from persona_core.errors import PluginError, SteeringError
+from persona_core.plugins import PluginManager
+
+Registry = Mapping[str, ChatCommand]
+
+
+def all_commands(plugins: PluginManager) -> dict[str, ChatCommand]:
+    """Return name -> command; a package's command that has the name of a built-in one is an error that names it."""
+    found = {command.name: command for command in _built_in()}
+    for name, item in plugins.registry("register_chat_commands").items():
+        if name in found:
+            raise PluginError(
+                f"{item.distribution} registers /{name}, which is built in; uninstall it, or rename it there"
+            )
+        found[name] = item.value
+    found["help"] = ChatCommand(
+        "help", "/help [COMMAND]", "this list, or more on one command", lambda _, value: help_text(found, value),
+        lambda _: {name: command.help for name, command in found.items()},
+    )  # fmt: skip
+    return found
+
+
+def run_line(registry: Registry, session: ChatSession, line: str) -> Outcome:
+    """Run a line that begins with a slash; raise `SteeringError` with the nearest command for one there is not."""
+    name, _, value = line[1:].partition(" ")
+    if name not in registry:
+        raise SteeringError(f"no command /{name}{_near(registry, name)}")
+    return registry[name].run(session, value.strip())
+
+
+def help_text(registry: Registry, value: str) -> str:
+    """Return the list of commands, or what one of them does."""
+    name = value.removeprefix("/")
+    if not name:
+        width = max(len(command.usage) for command in registry.values())
+        return "\n".join(f"  {command.usage:{width}}  {command.help}" for command in registry.values())
+    if name not in registry:
+        raise SteeringError(f"no command /{name}{_near(registry, name)}")
+    command = registry[name]
+    return f"{command.usage}: {command.help}" + (f"\n{command.details}" if command.details else "")
+
+
+def _near(registry: Registry, name: str) -> str:
+    near = difflib.get_close_matches(name, registry, n=1)
+    return f"; did you mean /{near[0]}?" if near else "; /help lists the commands"
+
+
+def _built_in() -> tuple[ChatCommand, ...]:
+    steering, conversation = steering_commands.COMMANDS, conversation_commands.COMMANDS
+    return (*steering, *inspect_commands.COMMANDS, *create_command.COMMANDS, *conversation)

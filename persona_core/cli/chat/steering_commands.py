@@ -1,0 +1,144 @@
+"""The commands that change what the next reply is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from persona_core.blending import parse_blend
+from persona_core.chat_command import ChatCommand, Confirm, Outcome
+from persona_core.chat_session import ChatSession
+from persona_core.errors import SteeringError
+
+STRENGTHS = {
+    "0": "not at all", "0.5": "half the calibrated dose", "1.0": "the calibrated dose", "1.5": "beyond calibration",
+    "2.0": "the strongest",
+}  # fmt: skip
+UNSAFE = "unsafe"
+
+
+def persona(session: ChatSession, value: str) -> Outcome:
+    """Speak as one persona."""
+    if not value:
+        raise SteeringError("/persona takes a name: /list shows them, /none turns steering off")
+    if value == "none":
+        return none(session, "")
+    session.set_personas({value: 1.0})
+    return session.status()
+
+
+def strength(session: ChatSession, value: str) -> Outcome:
+    """Steer more or less strongly."""
+    session.set_strength(number(value, "/strength takes a number, 0.0-2.0"))
+    return session.status()
+
+
+def blend(session: ChatSession, value: str) -> Outcome:
+    """Speak as several personas."""
+    session.set_personas(parse_blend(value))
+    return session.status()
+
+
+def none(session: ChatSession, value: str) -> Outcome:
+    """Speak as the untouched model."""
+    session.set_personas({})
+    return session.status()
+
+
+def safety(session: ChatSession, value: str) -> Outcome:
+    """Hold the floor, or do not."""
+    if value not in ("on", "off"):
+        raise SteeringError(f"/safety takes on or off, not {value!r}")
+    if value == "on" or session.settings.allow_unsafe:
+        return _safety_now(session, value == "on")
+
+    def off() -> str:
+        session.settings.allow_unsafe = True
+        return _safety_now(session, on=False)
+
+    return Confirm(
+        f"Nothing will hold the model while a persona steers it. Type {UNSAFE} to go on: ",
+        UNSAFE,
+        off,
+        "safety stays on: without a terminal to confirm in, start the chat with --allow-unsafe",
+    )
+
+
+def _safety_now(session: ChatSession, on: bool) -> str:
+    session.set_safety(on)
+    return session.status()
+
+
+def prompt(session: ChatSession, value: str) -> Outcome:
+    """Give the model a persona's own system prompt too, or alone, or not."""
+    if value not in ("off", "with", "only"):
+        raise SteeringError(f"/prompt takes off, with or only, not {value!r}")
+    session.settings.prompting = value  # type: ignore[assignment]
+    return session.status()
+
+
+def seed(session: ChatSession, value: str) -> Outcome:
+    """Choose the seed of the sampling."""
+    if not value.isdecimal():
+        raise SteeringError(f"/seed takes a whole number from 0, not {value!r}")
+    session.settings.seed = int(value)
+    return f"seed {session.settings.seed}; each turn has its own, made from it"
+
+
+def temperature(session: ChatSession, value: str) -> Outcome:
+    """Sample more or less freely."""
+    found = number(value, "/temperature takes a number, 0.0-2.0")
+    if not 0 <= found <= 2:
+        raise SteeringError(f"temperature {found:g} is out of range: use 0.0-2.0; 0 is greedy")
+    session.resampled(temperature=found)
+    return f"temperature {found:g}"
+
+
+def system(session: ChatSession, value: str) -> Outcome:
+    """Give the model a system prompt of the user's."""
+    session.set_system(value)
+    return f"system prompt: {value}" if value else "no system prompt"
+
+
+def number(value: str, usage: str) -> float:
+    """Return a finite number, or raise `SteeringError` that begins with the usage."""
+    try:
+        found = float(value)
+    except ValueError:
+        raise SteeringError(f"{usage}, not {value!r}") from None
+    if found != found or abs(found) == float("inf"):
+        raise SteeringError(f"{usage}, not {value!r}")
+    return found
+
+
+def persona_values(session: ChatSession) -> Mapping[str, str]:
+    """Return every persona that can be steered with."""
+    return {entry.name: entry.description for entry in session.manager.entries() if entry.header is not None}
+
+
+def blend_values(session: ChatSession) -> Mapping[str, str]:
+    """Return two halves of every pair that begins with the persona in use."""
+    names = sorted(persona_values(session))
+    first = next(iter(session.settings.personas), names[0] if names else "")
+    return {f"{first}:0.5,{name}:0.5": f"half {first}, half {name}" for name in names if name != first}
+
+
+COMMANDS = (
+    ChatCommand("persona", "/persona NAME", "speak as a persona", persona, persona_values),
+    ChatCommand(
+        "strength", "/strength 0.0-2.0", "how strongly; 1.0 is the calibrated dose", strength, lambda _: STRENGTHS
+    ),
+    ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),
+    ChatCommand("none", "/none", "the untouched model", none),
+    ChatCommand(
+        "safety", "/safety on|off", "hold the safety floor, or do not", safety,
+        lambda _: {"on": "hold the floor", "off": "hold nothing; asks first"},
+        "Off needs --allow-unsafe or a typed confirmation, and shows in the status line and in every receipt.",
+    ),
+    ChatCommand(
+        "prompt", "/prompt off|with|only", "the persona's own system prompt", prompt,
+        lambda _: {"off": "steering alone", "with": "beside steering", "only": "in place of steering"},
+    ),
+    ChatCommand("seed", "/seed N", "the seed of the sampling", seed),
+    ChatCommand("temperature", "/temperature T", "0.0-2.0; 0 is greedy", temperature),
+    ChatCommand("system", "/system TEXT", "a system prompt of your own; empty takes it away", system),
+)  # fmt: skip

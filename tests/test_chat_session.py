@@ -1,0 +1,274 @@
+"""The chat without a terminal: whatever is typed, the next reply's receipt is what `/status` says."""
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
+from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome
+from persona_core.chat_session import ChatSession, Settings
+from persona_core.cli.chat.registry import all_commands, run_line
+from persona_core.conversation import Turn
+from persona_core.decoding import Sampling
+from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
+from persona_core.model_loading import LoadedModel
+from persona_core.plugins import load_plugins
+from persona_core.session_log import load_session
+from persona_core.testing import example_axis, example_vector
+
+HIDDEN, LAYERS, PERSONAS = 32, 6, ("sage", "trickster")
+PLUGINS = load_plugins()
+COMMANDS = all_commands(PLUGINS)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, model: ModelWrapper) -> SteeringEngine:
+    """A small model of random weights with two personas and both axes."""
+    torch.manual_seed(0)
+    shape = LlamaConfig(
+        vocab_size=len(model.tokenizer), hidden_size=HIDDEN, intermediate_size=48, num_hidden_layers=LAYERS,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+    )  # fmt: skip
+    config = get_config(tmp_path_factory.mktemp("tiny"), model="smollm2", plugins=PLUGINS)
+    config = config.replace({"steering.capping_layers": "4-5", "extraction.target_layers": "2-3", "model.context": 512})
+    weights = LlamaForCausalLM(shape).eval()
+    wrapped = ModelWrapper(config, plugins=PLUGINS, loaded=LoadedModel(weights, model.tokenizer, "tiny", "tiny"))
+    vars(wrapped)["end_tokens"] = frozenset()
+    manager = PersonaManager(config, plugins=PLUGINS)
+    for name in PERSONAS:
+        vector = example_vector(name, LAYERS, HIDDEN)
+        vector.with_header(model=wrapped.identity, target_layers=(2, 3)).save(manager.store.persona_path(name))
+    for name in ("safety", "assistant"):
+        axis = example_axis(name, LAYERS, HIDDEN).with_header(model=wrapped.identity)
+        axis.save(manager.store.own / f"{name}_axis.safetensors")
+    return SteeringEngine(wrapped, manager)
+
+
+def new_session(engine: SteeringEngine, **changes: object) -> ChatSession:
+    loaded: Future[SteeringEngine] = Future()
+    loaded.set_result(engine)
+    chosen = Settings({}, 1.0, True, Sampling(3, 1.0), **changes)  # type: ignore[arg-type]
+    return ChatSession(engine.manager, loaded, chosen)
+
+
+def type_line(session: ChatSession, line: str) -> Outcome:
+    return run_line(COMMANDS, session, line)
+
+
+def talk(session: ChatSession, question: str = "What is fire?") -> Turn:
+    stream = session.ask(question)
+    list(stream)
+    return session.keep(question, stream.reply)
+
+
+class Chat(RuleBasedStateMachine):
+    """Any sequence of commands and questions, beside a plain record of what they should have done."""
+
+    engine: SteeringEngine
+
+    @initialize()
+    def begin(self) -> None:
+        self.session = new_session(self.engine, allow_unsafe=True)
+        self.personas: dict[str, float] = {}
+        self.strength, self.safety, self.prompting, self.turns = 1.0, True, "off", 0
+
+    @rule(name=st.sampled_from([*PERSONAS, "none"]))
+    def persona(self, name: str) -> None:
+        type_line(self.session, f"/persona {name}")
+        self.personas = {} if name == "none" else {name: 1.0}
+
+    @rule(one=st.sampled_from([0.25, 0.5, 1.0]), other=st.sampled_from([0.0, 0.5]))
+    def blend(self, one: float, other: float) -> None:
+        type_line(self.session, f"/blend sage:{one},trickster:{other}")
+        self.personas = {"sage": one, "trickster": other}
+
+    @rule()
+    def none(self) -> None:
+        type_line(self.session, "/none")
+        self.personas = {}
+
+    @rule(strength=st.sampled_from([0.0, 0.5, 1.0, 2.0]))
+    def set_strength(self, strength: float) -> None:
+        type_line(self.session, f"/strength {strength}")
+        self.strength = strength
+
+    @rule(on=st.booleans())
+    def set_safety(self, on: bool) -> None:
+        type_line(self.session, f"/safety {'on' if on else 'off'}")
+        self.safety = on
+
+    @rule(how=st.sampled_from(["off", "with", "only"]))
+    def prompt(self, how: str) -> None:
+        type_line(self.session, f"/prompt {how}")
+        self.prompting = how
+
+    @rule(line=st.sampled_from(
+        ["/persona sagee", "/persona", "/strength 9", "/strength nan", "/blend sage", "/blend sage:x", "/safety maybe",
+         "/prompt often", "/seed -1", "/temperature hot", "/load gone", "/export x.exe", "/create", "/sve", "/"]
+    ))  # fmt: skip
+    def wrong(self, line: str) -> None:
+        before = self.session.status()
+        with pytest.raises(PersonaError):
+            type_line(self.session, line)
+        assert self.session.status() == before
+
+    @rule(seed=st.integers(0, 99), temperature=st.sampled_from([0, 0.7, 2]))
+    def sampling(self, seed: int, temperature: float) -> None:
+        type_line(self.session, f"/seed {seed}")
+        type_line(self.session, f"/temperature {temperature}")
+
+    @rule(text=st.sampled_from(["", "Be brief.", "Speak of the sea."]))
+    def system(self, text: str) -> None:
+        type_line(self.session, f"/system {text}")
+
+    @rule()
+    def undo(self) -> None:
+        if self.turns:
+            type_line(self.session, "/undo")
+            self.turns -= 1
+        else:
+            with pytest.raises(SteeringError, match="nothing has been said"):
+                type_line(self.session, "/undo")
+
+    @rule()
+    def clear(self) -> None:
+        type_line(self.session, "/clear")
+        self.turns = 0
+
+    @rule()
+    def ask(self) -> None:
+        receipt = talk(self.session).receipt
+        self.turns += 1
+        steered = {} if self.prompting == "only" or not self.strength else self.personas
+        assert receipt.personas == {name: weight for name, weight in steered.items() if weight}
+        assert receipt.strength == (self.strength if receipt.personas else 0.0)
+        assert receipt.safety == (("on" if self.safety else "off") if receipt.personas else "not needed")
+        assert (receipt.floor is not None) == (bool(receipt.personas) and self.safety)
+
+    @invariant()
+    def the_status_is_the_record(self) -> None:
+        status = self.session.status()
+        weights = " + ".join(f"{name} {weight:g}" for name, weight in self.personas.items())
+        mixture = next(iter(self.personas)) if list(self.personas.values()) == [1.0] else weights or "none"
+        assert status.startswith(
+            f"persona {mixture}; strength {self.strength:g}; safety {'on' if self.safety else 'OFF'}"
+        )
+        assert status.endswith(f"; {self.turns} turn{'' if self.turns == 1 else 's'}")
+
+    @invariant()
+    def the_file_is_the_conversation(self) -> None:
+        if self.session.log is not None:
+            _, kept = load_session(self.session.folder, self.session.log.name)
+            assert kept.turns == self.session.conversation.turns
+
+
+def test_the_next_receipt_is_what_the_status_says(tiny: SteeringEngine) -> None:
+    machine = type("ChatOfThis", (Chat,), {"engine": tiny})
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
+
+
+def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    with pytest.raises(SafetyUnavailable, match="--allow-unsafe"):
+        session.set_safety(False)
+    outcome = type_line(session, "/safety off")
+    assert isinstance(outcome, Confirm)
+    assert session.settings.safety
+    assert "safety OFF" in outcome.then()
+    assert not session.settings.safety
+
+
+def test_retry_takes_the_turn_back_and_asks_it_with_another_seed_or_another_strength(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    seed = talk(session, "first").receipt.seed
+    assert type_line(session, "/retry") == Ask("first", None, seed + 1)
+    assert session.conversation.turns == []
+    talk(session, "second")
+    assert type_line(session, "/retry 0.5") == Ask("second", 0.5, seed)
+
+
+def test_edit_gives_the_question_to_be_changed(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    talk(session, "frist")
+    assert type_line(session, "/edit") == Edit("frist")
+    talk(session, "frist")
+    assert type_line(session, "/edit first") == Ask("first")
+
+
+def test_why_and_drift_show_layers_and_both_axes(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    for line in ("/why", "/drift"):
+        with pytest.raises(SteeringError, match="nothing has been said"):
+            type_line(session, line)
+    session.set_personas({"sage": 1.0})
+    session.resampled(max_new_tokens=8)
+    for _ in range(2):
+        talk(session)
+    why, drift = str(type_line(session, "/why")), str(type_line(session, "/drift"))
+    assert "layer   2" in why
+    assert "assistant axis, token by token" in why
+    assert "safety axis, token by token" in why
+    assert drift.count("●") == 4
+    assert "┊ floor" in drift
+
+
+def test_saving_loading_and_exporting(tiny: SteeringEngine, tmp_path: Path) -> None:
+    session = new_session(tiny)
+    with pytest.raises(SteeringError, match="nothing has been said"):
+        type_line(session, "/save mine")
+    session.set_personas({"sage": 1.0})
+    talk(session)
+    type_line(session, "/save mine")
+    talk(session, "And water?")
+    other = new_session(tiny)
+    assert "2 turns" in str(type_line(other, "/load mine"))
+    assert other.notes == []
+    for name in ("talk.md", "talk.json"):
+        type_line(other, f"/export {tmp_path / name}")
+    assert "**You:** And water?" in (tmp_path / "talk.md").read_text()
+    assert '"relative_change"' in (tmp_path / "talk.json").read_text()
+    with pytest.raises(WorkspaceError, match="there already"):
+        type_line(other, "/save mine")
+
+
+def test_a_vector_that_has_changed_is_told_when_a_session_goes_on(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    session.set_personas({"sage": 1.0})
+    talk(session)
+    session.save_as("before-the-change")
+    path = tiny.manager.require("sage")
+    whole = path.read_bytes()
+    example_vector("sage", LAYERS, HIDDEN).with_header(model=tiny.model.identity, target_layers=(3,)).save(path)
+    try:
+        other = new_session(tiny)
+        other.resume("before-the-change")
+        assert other.notes == ["session before-the-change: the vector of sage has changed since"]
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    for place in range(8):
+        talk(session, f"question {place}: " + "word " * 80)
+    assert session.conversation.skipped > 0
+    assert len(session.conversation.turns) == 8
+    assert any("are no longer read" in note for note in session.notes)
+    assert all(turn.receipt.prompt_tokens < 512 for turn in session.conversation.turns)
+
+
+def test_help_knows_every_command_and_the_nearest(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    text = str(type_line(session, "/help"))
+    assert all(f"/{name}" in text for name in COMMANDS)
+    assert "seed stays" in str(type_line(session, "/help retry"))
+    with pytest.raises(SteeringError, match="did you mean /persona"):
+        type_line(session, "/help persno")
+    with pytest.raises(Leave):
+        type_line(session, "/quit")

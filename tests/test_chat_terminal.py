@@ -1,0 +1,265 @@
+"""The chat in a real pseudo-terminal, on the embedded model: typed, pasted, interrupted, killed and resumed."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
+PASTE = "\x1b[200~{}\x1b[201~"
+ALT_ENTER, CTRL_C, CTRL_D = "\x1b\r", "\x03", "\x04"
+QUICK = ("--max-new-tokens", "12", "--temperature", "0")
+
+
+class Terminal:
+    """A chat behind a pseudo-terminal."""
+
+    def __init__(self, *words: str, columns: int = 100, **environment: str) -> None:
+        self.master, slave = pty.openpty()
+        self.resize(columns)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "persona_core.cli", "chat", *words],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
+            env=os.environ | {"TERM": "xterm-256color"} | environment,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(slave)
+        self.shown = ""
+
+    def resize(self, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def send(self, line: str) -> None:
+        """Type a line, wait until it has been drawn, and press Enter."""
+        self.type(line)
+        time.sleep(0.3)
+        self.type("\r")
+
+    def expect(self, pattern: str, seconds: float = 45) -> str:
+        """Wait for words on the screen, and return everything up to them."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.shown)):
+            left = end - time.monotonic()
+            assert left > 0, f"{pattern!r} never came; the screen says: {self.shown[-1500:]}"
+            self._read(left)
+        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
+        return before
+
+    def _read(self, seconds: float) -> None:
+        ready, _, _ = select.select([self.master], [], [], min(seconds, 1))
+        if ready:
+            try:
+                raw = os.read(self.master, 65536).decode(errors="replace")
+                self.type("\x1b[1;1R" * raw.count("\x1b[6n"))  # where the cursor is, as terminals answer
+                self.shown = re.sub(r"\s+", " ", self.shown + ESCAPES.sub("", raw))  # lines are wrapped anywhere
+            except OSError:
+                assert self.process.poll() is None, f"the chat has ended: {self.shown[-1500:]}"
+
+    def leave(self) -> int:
+        """Press Ctrl-D once the prompt is back."""
+        time.sleep(1)
+        self.type(CTRL_D)
+        return self.ended()
+
+    def ended(self, seconds: float = 30) -> int:
+        """Wait for the end; a pseudo-terminal that nobody reads would block it."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            try:
+                self._read(0.2)
+            except AssertionError:
+                break
+        return self.process.wait(5)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+@pytest.fixture(autouse=True)
+def home(workspace_folder: Path, model: object) -> Path:
+    workspace_folder.mkdir()
+    (workspace_folder / "config.yaml").write_text("# persona-steer\nmodel:\n  name: smollm2\n")
+    return workspace_folder
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    chat = Terminal("--persona", "sage", *QUICK)
+    yield chat
+    chat.close()
+
+
+def turns(home: Path) -> list[dict[str, object]]:
+    """Return the turns of the newest session's file."""
+    (newest, *_) = sorted((home / "conversations").glob("*.jsonl"), key=lambda path: -path.stat().st_mtime)
+    lines = [json.loads(line) for line in newest.read_text().splitlines()]
+    return [line for line in lines if line["kind"] == "turn"]
+
+
+def test_a_chat_from_the_first_line_to_the_last(terminal: Terminal, home: Path) -> None:
+    terminal.expect("smollm2 on auto; persona sage; strength 1; safety on")
+    terminal.send("What is fire?")
+    terminal.expect(r"\[sage at strength 1: .*floor held")
+    assert len(turns(home)) == 1
+    terminal.send("/why")
+    terminal.expect("how far each layer was moved")
+    terminal.expect("safety axis, token by token")
+    terminal.send("/drift")
+    terminal.expect("assistant axis, turn by turn")
+    terminal.send("/strength 0.5")
+    terminal.expect("strength 0.5; safety on; 1 turn")
+    terminal.send("/compare sage,none: What is water?")
+    terminal.expect("┃ sage +┃ none")
+    terminal.send("/stats")
+    terminal.expect("words/turn")
+    assert terminal.leave() == 0
+
+
+def test_completion_and_a_misspelt_command(terminal: Terminal) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.type("/per")
+    terminal.expect("speak as a persona")
+    terminal.type("sona ")
+    terminal.expect("A playful, irreverent joker")
+    terminal.send("trickster")
+    terminal.expect("persona trickster; strength 1")
+    terminal.send("/strenght 1")
+    terminal.expect(r"did you mean /strength\?")
+    terminal.send("/persona sagee")
+    terminal.expect("did you mean 'sage'")
+
+
+def test_pasted_lines_do_not_send_themselves(terminal: Terminal, home: Path) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.type(PASTE.format("first line\nsecond line\n"))
+    time.sleep(1)
+    terminal.type("third" + ALT_ENTER + "fourth")
+    time.sleep(0.5)
+    assert not (home / "conversations").exists()
+    terminal.type("\r")
+    terminal.expect(r"\[sage at strength 1")
+    assert turns(home)[0]["user"] == "first line\nsecond line\nthird\nfourth"
+
+
+def test_ctrl_c_before_and_within_a_reply(home: Path) -> None:
+    chat = Terminal("--persona", "sage", "--max-new-tokens", "2000", "--temperature", "0")
+    try:
+        chat.expect("/help lists the commands")
+        chat.send("What is fire?")
+        chat.expect("loading the model")
+        chat.type(CTRL_C)
+        chat.expect("Ctrl-D or /quit leaves")
+        chat.send("Tell me a very long story about a lighthouse.")
+        chat.expect(r"tokens/s")
+        time.sleep(1)
+        chat.type(CTRL_C)
+        chat.expect(r"\[sage at strength 1: \d+ tokens steered")
+        (kept,) = turns(home)
+        assert kept["receipt"]["finish"] == "stopped"  # type: ignore[index]
+        assert kept["text"]
+        chat.send("/status")
+        chat.expect("1 turn")
+        assert chat.leave() == 0
+    finally:
+        chat.close()
+
+
+def test_ctrl_c_within_create_keeps_what_is_done(terminal: Terminal, home: Path) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.send('/create pirate "a grumpy pirate captain who loves the sea"')
+    terminal.expect("pirate: replies", 120)
+    terminal.type(CTRL_C)
+    terminal.expect("Ctrl-D or /quit leaves")
+    assert (home / "archetypes" / "pirate.yaml").is_file()
+    terminal.send("What is fire?")
+    terminal.expect(r"\[sage at strength 1")
+
+
+def test_after_a_kill_the_next_chat_offers_to_go_on(terminal: Terminal, home: Path) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.send("What is fire?")
+    terminal.expect(r"\[sage at strength 1")
+    os.kill(terminal.process.pid, signal.SIGKILL)
+    terminal.process.wait()
+    again = Terminal("--persona", "sage", *QUICK)
+    try:
+        again.expect(r"was cut short\. Go on with it")
+        again.send("y")
+        again.expect("> What is fire")
+        again.send("And water?")
+        again.expect(r"\[sage at strength 1")
+        assert [turn["user"] for turn in turns(home)] == ["What is fire?", "And water?"]
+        assert again.leave() == 0
+    finally:
+        again.close()
+
+
+def test_safety_off_wants_the_word(terminal: Terminal) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.send("/safety off")
+    terminal.expect("Type unsafe to go on")
+    terminal.send("no")
+    terminal.expect("nothing is changed")
+    terminal.send("/safety off")
+    terminal.expect("Type unsafe to go on")
+    terminal.send("unsafe")
+    terminal.expect("safety OFF")
+    terminal.send("What is fire?")
+    terminal.expect("safety off")
+
+
+def test_forty_columns_and_a_resize(home: Path) -> None:
+    chat = Terminal("--persona", "sage", *QUICK, columns=40)
+    try:
+        chat.send("What is fire?")
+        chat.expect(r"\[sage at strength 1")
+        chat.resize(120)
+        os.killpg(os.getpgid(chat.process.pid), signal.SIGWINCH)
+        chat.send("/drift")
+        chat.expect("assistant axis, turn by turn")
+        chat.resize(40)
+        chat.send("/compare sage,none: Hi")
+        chat.expect("─ none ─")
+        assert chat.leave() == 0
+    finally:
+        chat.close()
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=["dumb", "no colour"])
+def test_a_dumb_terminal_and_one_without_colour(home: Path, environment: dict[str, str]) -> None:
+    chat = Terminal("--persona", "sage", *QUICK, **environment)
+    try:
+        chat.expect("/help lists the commands")
+        chat.send("What is fire?")
+        chat.expect(r"\[sage at strength 1")
+        assert chat.leave() == 0
+    finally:
+        chat.close()
+
+
+def test_a_pipe_in_and_out_is_text_alone(home: Path) -> None:
+    lines = "What is fire?\n/status\n/safety off\n/edit\n/quit\n"
+    words = [sys.executable, "-m", "persona_core.cli", "chat", "--persona", "sage", *QUICK]
+    done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "persona sage; strength 1; safety on; 1 turn" in done.stdout
+    assert "start the chat with --allow-unsafe" in done.stderr
+    assert "/edit takes the new text" in done.stderr
