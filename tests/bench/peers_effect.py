@@ -46,7 +46,7 @@ from steering_vectors import train_steering_vector  # noqa: E402
 from steering_vectors.train_steering_vector import extract_activations  # noqa: E402
 
 OURS = "persona-steer"
-SCALES = (0.04, 0.08, 0.13, 0.2, 0.3, 0.5, 0.8)
+SCALES = (0.02, 0.04, 0.08, 0.13, 0.2, 0.3, 0.5, 0.8)
 """Total displacements: the sum over layers of |added| / |residual|, the residual's median norm."""
 DAMAGES = (0.25, 0.5)
 ENOUGH = 0.75
