@@ -34,7 +34,8 @@ class Bench:
     """The embedded model, and steps of it under plans of every size."""
 
     def __init__(self, rounds: int) -> None:
-        self.model = ModelWrapper(get_config(Path(tempfile.mkdtemp()), model="smollm2"))
+        config = get_config(Path(tempfile.mkdtemp()), model="smollm2").replace({"model.context": 2 * CONTEXTS[-1]})
+        self.model = ModelWrapper(config)
         vars(self.model)["end_tokens"] = frozenset()
         self.manager = PersonaManager(self.model.config, plugins=self.model.plugins)
         self.rounds, self.chance = rounds, torch.Generator().manual_seed(0)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from bench_tools import interleaved, provenance, times_table, write_section
 
 REFERENCE = 'python -c "import click, pluggy, pydantic, yaml"'
+ONE_MODEL = "class A(pydantic.BaseModel): x: int = 1"
 COMMANDS = ("--help", "list", "config show", "info sage", "plugins", "chat --help")
 
 
@@ -33,7 +34,9 @@ def main() -> None:
     home = tempfile.mkdtemp()
     command = [sys.executable, "-m", "persona_core.cli"]
     subprocess.run([*command, "--workspace", home, "init", "--model", "smollm2"], capture_output=True, check=True)
-    works = {REFERENCE: runner([sys.executable, "-c", "import click, pluggy, pydantic, yaml"], home)}
+    reference = "import click, pluggy, pydantic, yaml"
+    works = {REFERENCE: runner([sys.executable, "-c", reference], home)}
+    works |= {f"the same and {ONE_MODEL}": runner([sys.executable, "-c", f"{reference}\n{ONE_MODEL}"], home)}
     works |= {f"persona-steer {words}": runner([*command, *words.split()], home) for words in COMMANDS}
     found = {f"`{name}`": timing for name, timing in interleaved(works, given.rounds).items()}
     text = times_table(found, f"`{REFERENCE}`", "command")
