@@ -28,6 +28,7 @@ from persona_core.calibration import dose_plan
 from persona_core.decoding import Row, Sampling, decode
 from persona_core.evaluation.prompt_set import join
 from persona_core.evaluation.statistics import columns_won, double_centre, rows_won
+from persona_core.persona_vector import PersonaVector
 from persona_core.plugins import load_plugins
 from persona_core.rollout import chat
 from persona_core.scoring import plan_gains
@@ -67,7 +68,7 @@ class Bench:
         model = ModelWrapper(config, plugins=self.plugins)
         load = time.perf_counter() - start
         manager = PersonaManager(config, plugins=self.plugins)
-        plans = [dose_plan(found, found.dose) for found in (manager.persona(name) for name in PERSONAS)]
+        plans = [calibrated_plan(manager.persona(name)) for name in PERSONAS]
         say(f"{dtype}: loaded")
         one, batch = (self._speed(model, [plans[row % len(plans)] for row in range(n)]) for n in (1, ROWS))
         tokens, log_probs = self._read(model)
@@ -101,6 +102,12 @@ class Bench:
             columns.append(plan_gains(model, asked, replies, plans))
             say(f"voice of the {name} read")
         return torch.stack(columns, -1)
+
+
+def calibrated_plan(vector: PersonaVector) -> SteeringPlan:
+    """Return what strength 1.0 adds, without a floor."""
+    assert vector.header.calibration is not None
+    return dose_plan(vector, vector.header.calibration.dose)
 
 
 def weight_bytes(model: ModelWrapper) -> int:
