@@ -45,6 +45,9 @@ class Twin:
     def __init__(self, model: nn.Module, *, compiled: bool = True) -> None:
         self.model: Any = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
         self._steers = [module for module in self.model.modules() if isinstance(module, Steer)]
+        for steer in self._steers:  # a compiled forward is bound to where it found the attribute
+            vars(steer).pop("armed", None)
+            steer.register_module("armed", None)
         self._graphs: dict[Shape, Graph] = {}
         self._step: Any = self._forward
         if compiled:

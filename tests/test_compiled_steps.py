@@ -83,7 +83,8 @@ def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: floa
 
 def test_another_strength_and_another_persona_compile_nothing_anew(pair) -> None:  # type: ignore[no-untyped-def]
     _, compiled = pair
-    reply(compiled, [plan(0, 1.0)], Sampling(6, 0.0))
+    for first in (UNSTEERED, plan(0, 1.0)):
+        reply(compiled, [first], Sampling(6, 0.0))
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     texts = {
         tuple(reply(compiled, [plan(seed, strength)], Sampling(6, 0.0))[0][0])
