@@ -50,7 +50,7 @@ class Terminal:
         time.sleep(0.3)
         self.type("\r")
 
-    def expect(self, pattern: str, seconds: float = 45) -> str:
+    def expect(self, pattern: str, seconds: float = 90) -> str:
         """Wait for words on the screen, and return everything up to them."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.shown)):
@@ -76,7 +76,7 @@ class Terminal:
         self.type(CTRL_D)
         return self.ended()
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait for the end; a pseudo-terminal that nobody reads would block it."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
@@ -84,7 +84,7 @@ class Terminal:
                 self._read(0.2)
             except AssertionError:
                 break
-        return self.process.wait(5)
+        return self.process.wait(20)
 
     def close(self) -> None:
         self.process.kill()
