@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -14,6 +14,7 @@ from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_confi
 from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome
 from persona_core.chat_session import ChatSession, Settings
 from persona_core.cli.chat.registry import all_commands, run_line
+from persona_core.cli.chat.status_line import in_lines
 from persona_core.conversation import Turn
 from persona_core.decoding import Sampling
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
@@ -272,3 +273,10 @@ def test_help_knows_every_command_and_the_nearest(tiny: SteeringEngine) -> None:
         type_line(session, "/help persno")
     with pytest.raises(Leave):
         type_line(session, "/quit")
+
+
+@given(st.lists(st.text("ab ", min_size=1, max_size=30), max_size=6), st.integers(10, 60))
+def test_the_status_line_breaks_between_its_parts_alone(parts: list[str], width: int) -> None:
+    lines = in_lines(parts, width).split("\n")
+    assert [part for line in lines for part in line.split(" · ") if parts] == parts
+    assert all(len(line) <= max(width, *map(len, parts)) for line in lines if parts)

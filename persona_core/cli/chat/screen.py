@@ -88,9 +88,7 @@ class RichScreen:
                     if done:
                         live.console.print(Markdown(done))
                         live.console.print()
-                    live.update(
-                        Group(Markdown(open_block), Text(footer(), style="dim", overflow="ellipsis", no_wrap=True))
-                    )
+                    live.update(Group(Markdown(open_block), Text(footer(), style="dim")))
             finally:
                 live.update(Text(""))
                 if open_block.strip():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from persona_core.chat_session import ChatSession
@@ -36,7 +38,16 @@ def status_line(session: ChatSession, speed: Speed, plain: bool = False) -> str:
     if speed.tokens:
         parts.append(f"{speed.rate:.0f} tokens/s")
     parts += [_context(session), *_gauges(session, plain)]
-    return " · ".join(part for part in parts if part)
+    return in_lines([part for part in parts if part], shutil.get_terminal_size().columns)
+
+
+def in_lines(parts: Sequence[str], width: int) -> str:
+    """Return the parts in as many lines as they need; none is broken."""
+    lines = [""]
+    for part in parts:
+        joined = f"{lines[-1]} · {part}" if lines[-1] else part
+        lines = [*lines[:-1], joined] if len(joined) <= width or not lines[-1] else [*lines, part]
+    return "\n".join(lines)
 
 
 def _context(session: ChatSession) -> str:
