@@ -14,6 +14,7 @@ from persona_core.errors import SafetyUnavailable, SteeringError
 from persona_core.persona_manager import PersonaManager
 from persona_core.receipt import mixture
 from persona_core.session_log import Event, SessionLog, load_session, what_has_changed
+from persona_core.vector_store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
     from persona_core.decoding import Sampling
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from persona_core.steering_engine import Reply, ReplyStream, SteeringEngine
 
 Prompting = Literal["off", "with", "only"]
-STRONGEST = 2.0
 _SHORTEST_REPLY = 64
 """Tokens of the context that are kept free for a reply."""
 
@@ -55,6 +55,8 @@ class ChatSession:
     notes: list[str] = field(default_factory=list)
     """What the chat has to say besides; whoever shows them empties the list."""
     warned: bool = False
+    percentiles: dict[str, float] = field(default_factory=dict)
+    """Axis -> the percentile that its readings are shown against, once it has been read."""
 
     @property
     def engine(self) -> SteeringEngine:
@@ -231,26 +233,28 @@ class ChatSession:
 
     def calibrated_edge(self) -> float | None:
         """Return the assistant axis's first percentile where it is read; None where the model has no such axis."""
-        if self.manager.store.part_path("assistant_axis") is None:
-            return None
-        model = self.engine.model
-        axis = self.manager.store.axis("assistant_axis", model.identity)
-        return float(axis.percentile(1.0)[model.target_layers[-1]])
+        return self._percentile(ASSISTANT, 1.0, self.engine.model.target_layers[-1])
 
     def floor_value(self) -> float | None:
         """Return the safety floor where the safety axis is read; None where it is not held."""
-        if not self.settings.safety or self.manager.store.part_path("safety_axis") is None:
+        if not self.settings.safety:
             return None
-        model = self.engine.model
-        axis = self.manager.store.axis("safety_axis", model.identity)
-        return float(axis.percentile(self.manager.config.steering.safety_floor_percentile)[model.capping_layers[-1]])
+        level = self.manager.config.steering.safety_floor_percentile
+        return self._percentile(SAFETY, level, self.engine.model.capping_layers[-1])
+
+    def _percentile(self, part: str, level: float, layer: int) -> float | None:
+        """Return an axis's percentile at a layer; its file is read once, because the status line asks at every key."""
+        if part not in self.percentiles and self.manager.store.part_path(part) is not None:
+            axis = self.manager.store.axis(part, self.engine.model.identity)
+            self.percentiles[part] = float(axis.percentile(level)[layer])
+        return self.percentiles.get(part)
 
 
 def checked_strength(strength: float) -> float:
     """Return a strength in range, or raise `SteeringError`."""
-    if not 0 <= strength <= STRONGEST:
-        raise SteeringError(f"strength {strength:g} is out of range: use 0.0-{STRONGEST}")
-    return strength
+    from persona_core.plan_building import Steering
+
+    return Steering({}, strength).strength
 
 
 def in_background(load: Callable[[], SteeringEngine]) -> Future[SteeringEngine]:

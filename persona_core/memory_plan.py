@@ -89,9 +89,15 @@ def _weights(model: nn.Module, precision: Precision) -> int:
 def _cache(config: Any, precision: Precision, context: int) -> int:
     """Return the bytes of one row's keys and values."""
     text = config.get_text_config()
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    heads, width = key_value_shape(text)
     return int(2 * text.num_hidden_layers * heads * width * context * precision.stream.itemsize)
+
+
+def key_value_shape(text_config: Any) -> tuple[int, int]:
+    """Return (heads, width of a head) of a layer's keys and values."""
+    heads = getattr(text_config, "num_key_value_heads", None) or text_config.num_attention_heads
+    width = getattr(text_config, "head_dim", None) or text_config.hidden_size // text_config.num_attention_heads
+    return heads, width
 
 
 def _steering(config: Any) -> int:

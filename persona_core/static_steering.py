@@ -99,7 +99,7 @@ class StaticSteer(nn.Module):
         self.lowest.copy_(torch.minimum(self.lowest, lowest))
 
     def read(
-        self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"]
+        self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"] | None
     ) -> None:
         """Add the counts of `n_tokens` tokens a row, and what the probe read of them, to the tally; start anew."""
         tally, rows, n = armed.tally, armed.rows, armed.n_rows
@@ -109,7 +109,7 @@ class StaticSteer(nn.Module):
         for name, found in zip(("lowest_before", "lowest_after"), self.lowest[:, :n], strict=True):
             so_far = getattr(tally, name)
             so_far[rows] = torch.minimum(so_far[rows], found)
-        if self.probes:
+        if projections is not None:
             places = torch.arange(len(tally.tokens), device=n_tokens.device)[rows]
             for row, found, counted in zip(places, projections, n_tokens.tolist(), strict=False):
                 tally.read.append((row[None], found[None, : int(counted)]))

@@ -5,12 +5,13 @@ Both kinds give logits, go on with the tokens that were picked, and leave tallie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from persona_core.floor_check import FloorCheck, floor_slack, not_held
@@ -31,6 +32,17 @@ class Prefix:
 
     tokens: list[int]
     cache: Any
+
+
+@contextmanager
+def _extended(prefix: Prefix | None, ids: Int[Tensor, "rows token"]) -> Iterator[None]:
+    """List the tokens of a forward behind those that a kept cache holds, once it has run."""
+    held: list[int] = []
+    if prefix is not None:
+        held, prefix.tokens = prefix.tokens, []
+    yield
+    if prefix is not None:
+        prefix.tokens = [*held, *ids[0].tolist()]
 
 
 class Steps(Protocol):
@@ -64,12 +76,8 @@ class EagerSteps:
 
     def logits(self) -> Logits:
         """Run the next forward and look at every floor."""
-        held: list[int] = []
-        if self.prefix is not None:
-            held, self.prefix.tokens = self.prefix.tokens, []
-        logits = self.batch.run(self.model, self.armed)
-        if self.prefix is not None:
-            self.prefix.tokens = [*held, *self.batch.ids[0].tolist()]
+        with _extended(self.prefix, self.batch.ids):
+            logits = self.batch.run(self.model, self.armed)
         if self.floor is not None:
             self.floor.check()
         self.room -= 1
@@ -109,24 +117,27 @@ class CompiledSteps:
         start = batch.mask.shape[1] - 1
         graph = twin.graph(n_rows, start + 1 + eager.room, eager.armed)
         counts = torch.zeros(len(graph.live), device=batch.ids.device)
-        steps = cls(eager, twin, graph, list(range(n_rows)), start, counts, {layer: [] for layer in graph.steers})
+        steps = cls(
+            eager,
+            twin,
+            graph,
+            list(range(n_rows)),
+            start,
+            counts,
+            {layer: [] for layer, steer in graph.steers.items() if steer.probes},
+        )
         steps._fill(batch, n_rows)
         return steps
 
     def logits(self) -> Logits:
         """Run the next token of every row."""
-        held: list[int] = []
-        if self.before.prefix is not None:
-            held, self.before.prefix.tokens = self.before.prefix.tokens, []
-        with self.before.model.lock:
+        with self.before.model.lock, _extended(self.before.prefix, self.graph.ids):
             self.graph.mask[..., self.start + self.done] = True
             found, floors_held = self.twin.step(self.graph)
         self.done += 1
         self.counts += self.graph.live
         for layer, read in self.projections.items():
             read.append(self.graph.steers[layer].latest.clone())
-        if self.before.prefix is not None:
-            self.before.prefix.tokens = [*held, int(self.graph.ids[0])]
         if not bool(floors_held):
             raise not_held()
         return found[self.places]
@@ -145,7 +156,7 @@ class CompiledSteps:
         """Count what was done, and give the kept cache the new tokens."""
         if self.done:
             for layer, what in self.before.armed.items():
-                read = torch.stack(self.projections[layer], 1)
+                read = torch.stack(self.projections[layer], 1) if layer in self.projections else None
                 self.graph.steers[layer].read(what, self.counts, read)
         prefix = self.before.prefix
         if prefix is None or not prefix.tokens:

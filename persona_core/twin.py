@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import StaticCache
 
+from persona_core.memory_plan import key_value_shape
 from persona_core.static_steering import StaticSteer
 from persona_core.steer_module import ArmedLayer, Steer
 
@@ -40,20 +41,18 @@ class Graph:
 
 
 class Twin:
-    """Made before the model is wrapped. `compiled` is False where the same code is to run as it is, to be compared."""
+    """Made before the model is wrapped."""
 
-    def __init__(self, model: nn.Module, *, compiled: bool = True) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model: Any = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
         self._steers = [module for module in self.model.modules() if isinstance(module, Steer)]
         for steer in self._steers:  # a compiled forward is bound to where it found the attribute
             vars(steer).pop("armed", None)
             steer.register_module("armed", None)
         self._graphs: dict[Shape, Graph] = {}
-        self._step: Any = self._forward
-        if compiled:
-            torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _RECOMPILES)
-            mode = "reduce-overhead" if next(model.parameters()).is_cuda else "default"
-            self._step = torch.compile(self._forward, mode=mode, fullgraph=True, dynamic=False)
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _RECOMPILES)
+        mode = "reduce-overhead" if next(model.parameters()).is_cuda else "default"
+        self._step: Any = torch.compile(self._forward, mode=mode, fullgraph=True, dynamic=False)
 
     def graph(self, n_rows: int, n_tokens: int, armed: Mapping[int, ArmedLayer]) -> Graph:
         """Return buffers for so many rows and tokens that do what is armed: an earlier reply's where they fit."""
@@ -112,9 +111,7 @@ class Twin:
 
 def _static_cache(config: Any, rows: int, length: int, weight: Tensor) -> StaticCache:
     cache = StaticCache(config=config, max_cache_len=length)
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cache.early_initialization(rows, heads, width, weight.dtype, weight.device)
+    cache.early_initialization(rows, *key_value_shape(config), weight.dtype, weight.device)
     return cache
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide, Work
 from persona_core.chat_session import ChatSession
+from persona_core.cli.app import progress_bar
 from persona_core.cli.chat.editor import Editor
 from persona_core.cli.chat.registry import Registry, run_line
-from persona_core.cli.chat.screen import Screen, work_progress
+from persona_core.cli.chat.screen import Screen
 from persona_core.cli.chat.status_line import Speed, status_line
 from persona_core.errors import PersonaError, SteeringError, WorkspaceError
 from persona_core.session_log import interrupted_session, session_names
@@ -97,7 +98,7 @@ class Loop:
             case SideBySide():
                 self.screen.columns(outcome.columns)
             case Work():
-                with work_progress() as progress:
+                with progress_bar() as progress:
                     said = outcome.run(progress)
                 self.screen.say(said)
 

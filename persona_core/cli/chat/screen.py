@@ -6,13 +6,10 @@ Replies and what commands say go to stdout; receipts, notes and errors to stderr
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import click
-
-from persona_core.progress import Progress
 
 Footer = Callable[[], str]
 _NARROW = 60
@@ -135,12 +132,3 @@ def pick_screen() -> Screen:
 
     able = sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and "NO_COLOR" not in os.environ
     return RichScreen() if able else PlainScreen()
-
-
-@contextmanager
-def work_progress() -> Iterator[Progress]:
-    """Give a progress function for long work in a chat."""
-    from persona_core.cli.app import progress_bar
-
-    with progress_bar() as progress:
-        yield progress

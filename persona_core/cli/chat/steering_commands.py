@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from persona_core.blending import parse_blend
@@ -105,7 +106,7 @@ def number(value: str, usage: str) -> float:
         found = float(value)
     except ValueError:
         raise SteeringError(f"{usage}, not {value!r}") from None
-    if found != found or abs(found) == float("inf"):
+    if not math.isfinite(found):
         raise SteeringError(f"{usage}, not {value!r}")
     return found
 
