@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import sys
@@ -77,6 +78,14 @@ def embedded_folder() -> Path:
     source = model_source("smollm2", load_plugins())
     assert source is not None
     return source.fetch(say)
+
+
+def arguments(doc: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return a parser with the script's own words and the options that speed scripts share."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--write", action="store_true", help="keep the tables in docs/performance.md")
+    return parser
 
 
 def provenance(*packages: str) -> str:

@@ -5,11 +5,10 @@ python tests/bench/chat_speed.py [--rounds N] [--write]
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from bench_tools import Work, interleaved, provenance, times_table, write_section
+from bench_tools import Work, arguments, interleaved, provenance, times_table, write_section
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
 from persona_core.decoding import Sampling
@@ -41,10 +40,7 @@ def first_token(engine: SteeringEngine, said: list[Message], question: str) -> i
 
 def main() -> None:
     """Measure, print, and keep the table where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
+    given = arguments(__doc__, 7).parse_args()
     engine = SteeringEngine(ModelWrapper(get_config(Path(tempfile.mkdtemp()), model="smollm2")))
     questions = evaluation_questions(engine.manager, [PERSONA], TURNS)[:TURNS]
     said = conversation(engine, questions[:-1])

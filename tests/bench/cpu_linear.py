@@ -8,7 +8,6 @@ cache holds them, as in a model.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from bench_tools import provenance, write_section
+from bench_tools import arguments, provenance, write_section
 from torch import Tensor
 from torch.nn import functional
 
@@ -72,10 +71,8 @@ def table(rounds: int) -> str:
 
 def main() -> None:
     """Measure with each number of threads in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, 5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
-    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     if len(given.threads) == 1 and os.environ.get("OMP_NUM_THREADS") == str(given.threads[0]):
         print(table(given.rounds))

@@ -8,7 +8,6 @@ The reference of the second is what a short script does: `generate` for one ques
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_tools import Timing, Work, interleaved, plain_model, provenance, times_table, write_section
+from bench_tools import Timing, Work, arguments, interleaved, plain_model, provenance, times_table, write_section
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
 from persona_core.model_wrapper import batches
@@ -114,10 +113,8 @@ def a_reply(timing: Timing, n: int) -> Timing:
 
 def main() -> None:
     """Measure, print, and keep the tables where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = arguments(__doc__, 7)
     parser.add_argument("--extractions", type=int, default=3, help="rounds of whole extractions")
-    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     bench = Bench()
     rollouts = bench.extract()

@@ -7,7 +7,6 @@ Needs matplotlib; `--write` also draws docs/pictures/growth.svg.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from bench_tools import PAGE, provenance, say, write_section
+from bench_tools import PAGE, arguments, provenance, say, write_section
 
 from persona_core import ModelWrapper, PersonaManager, get_config
 from persona_core.blending import BalancedSum, WeightedVector
@@ -134,10 +133,7 @@ def draw(found: Series, path: Path) -> None:
 
 def main() -> None:
     """Measure, print, and keep tables and picture where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
+    given = arguments(__doc__, 3).parse_args()
     found = measure(Bench(given.rounds))
     text = f"{provenance()}\n\n{tables(found)}"
     print(text)

@@ -5,14 +5,13 @@ python tests/bench/load_and_memory.py [--rounds N] [--write]
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 from statistics import median
 
-from bench_tools import embedded_folder, interleaved, provenance, times_table, write_section
+from bench_tools import arguments, embedded_folder, interleaved, provenance, times_table, write_section
 
 PLAIN_LOAD = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -76,10 +75,7 @@ def memory_table(codes: dict[str, str], rounds: int) -> str:
 
 def main() -> None:
     """Measure, print, and keep the tables where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
+    given = arguments(__doc__, 7).parse_args()
     values = {"folder": str(embedded_folder()), "home": tempfile.mkdtemp(), "tokens": TOKENS}
     plain, ours = PLAIN_LOAD.format(**values), OUR_LOAD.format(**values)
     load = times_table(

@@ -9,7 +9,6 @@ centred: the mean of its diagonal, and how many rows and columns the own persona
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from bench_tools import provenance, say, write_section
+from bench_tools import arguments, provenance, say, write_section
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, get_config
@@ -156,10 +155,8 @@ def table(found: dict[str, Found]) -> str:
 
 def main() -> None:
     """Measure, print, and keep the table where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments(__doc__, 5)
     parser.add_argument("--tokens", type=int, default=24)
-    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     bench, found = Bench(given.rounds, given.tokens), {}
     for dtype in PRECISIONS:

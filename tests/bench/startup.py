@@ -5,14 +5,13 @@ python tests/bench/startup.py [--rounds N] [--write]
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from bench_tools import interleaved, provenance, times_table, write_section
+from bench_tools import arguments, interleaved, provenance, times_table, write_section
 
 REFERENCE = 'python -c "import click, pluggy, pydantic, yaml"'
 ONE_MODEL = "class A(pydantic.BaseModel): x: int = 1"
@@ -27,10 +26,7 @@ def runner(words: Sequence[str], home: str) -> Callable[[], object]:
 
 def main() -> None:
     """Measure, print the table, and keep it on the page where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
+    given = arguments(__doc__, 11).parse_args()
     home = tempfile.mkdtemp()
     command = [sys.executable, "-m", "persona_core.cli"]
     subprocess.run([*command, "--workspace", home, "init", "--model", "smollm2"], capture_output=True, check=True)
