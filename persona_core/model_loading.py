@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -23,10 +20,9 @@ from persona_core.model_source import Report
 from persona_core.names import suggestion
 from persona_core.plugins import PluginManager
 from persona_core.precision import pick_precision
+from persona_core.quiet import quiet_transformers
 from persona_core.vector_file import ModelIdentity
 
-_CHATTY = ("torch.utils._pytree", "torchao")
-"""Loggers that warn of torchao's own affairs wherever it is installed."""
 _WORTH_A_LINE = 2_000_000_000
 """Bytes from which the memory plan is shown."""
 
@@ -134,7 +130,7 @@ def _load(
     precision = pick_precision(settings.dtype, device)
     options = options | precision.options() | ({} if device.type == "cpu" else {"device_map": {"": device}})
     reading = {key: value for key, value in options.items() if key in ("local_files_only", "gguf_file")}
-    with _quiet():
+    with quiet_transformers():
         try:
             config = AutoConfig.from_pretrained(where, **reading)
             plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
@@ -165,25 +161,6 @@ def _unreadable() -> tuple[type[Exception], ...]:
     from safetensors import SafetensorError
 
     return (OSError, ValueError, ImportError, LookupError, struct.error, SafetensorError)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the progress bars and warnings of loading off the user's terminal."""
-    from transformers.utils import logging
-
-    for name in _CHATTY:
-        getLogger(name).setLevel(CRITICAL)
-    settings: Any = logging
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    settings.set_verbosity_error()
-    settings.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if shown:
-            settings.enable_progress_bar()
 
 
 def _cannot_load(name: str, reason: str) -> str:

@@ -46,7 +46,18 @@ TIERS = (
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),
     ("archetype", "layers"),
-    ("atomic_file", "chat_command", "hookspecs", "model_source", "names", "precision", "progress", "record", "rollout"),
+    (
+        "atomic_file",
+        "chat_command",
+        "hookspecs",
+        "model_source",
+        "names",
+        "precision",
+        "progress",
+        "quiet",
+        "record",
+        "rollout",
+    ),
     ("errors",),
 )
 """From top to bottom: a module may import from the tiers below its own, and from no module of its own tier.

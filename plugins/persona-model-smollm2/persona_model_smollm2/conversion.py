@@ -4,7 +4,6 @@ The weights stay float32: 79 % of the dequantised values are no bfloat16 and 42 
 """
 
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_core.model_source import Report
+from persona_core.quiet import quiet_transformers
 from persona_model_smollm2.wheel import GGUF_SHA256, REQUIREMENT
 
 # Raise it when this module starts to write something else: older conversions are then made anew.
@@ -27,7 +27,7 @@ CONTEXT = 8192
 def convert(gguf: Path, folder: Path, report: Report) -> None:
     """Write the model and tokenizer of `gguf` into a new `folder`; takes about 10 s and 1.2 GB of memory."""
     report("converting SmolLM2-135M-Instruct: about 10 s, once")
-    with _read_once():
+    with quiet_transformers(), _read_once():
         _save_model(gguf, folder)
         _save_tokenizer(gguf, folder)
     (folder / SOURCE).write_bytes(_source())
@@ -82,7 +82,7 @@ def _save_model(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import LlamaForCausalLM
 
-    with _quiet():
+    with _no_bars():
         model: Any = LlamaForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         _forget_quantisation(model)
         model.save_pretrained(folder)
@@ -102,7 +102,7 @@ def _save_tokenizer(gguf: Path, folder: Path) -> None:
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoTokenizer
 
-    with _quiet():
+    with _no_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     # GGUF only names the splitter ("smollm"), and transformers takes the one of GPT-2, with no digit split:
     # the model would read "\n\n1." as tokens that it never writes.
@@ -112,22 +112,12 @@ def _save_tokenizer(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep progress bars and warnings off the terminal; enter it only after the imports.
+def _no_bars() -> redirect_stderr[StringIO]:
+    """Send stderr nowhere: the bar of the GGUF reader heeds no setting of transformers or tqdm.
 
-    The bar of the GGUF reader heeds no setting of transformers or tqdm, so stderr goes nowhere meanwhile. A
-    log handler that a library makes in here would write nowhere for ever.
+    Enter it only after the imports: a log handler that a library makes in here would write nowhere for ever.
     """
-    from transformers.utils.logging import get_verbosity, set_verbosity
-
-    verbosity = get_verbosity()
-    set_verbosity(logging.ERROR)
-    try:
-        with redirect_stderr(StringIO()):
-            yield
-    finally:
-        set_verbosity(verbosity)
+    return redirect_stderr(StringIO())
 
 
 def _flush(folder: Path) -> None:
