@@ -17,16 +17,20 @@ class Leave(Exception):
 
 @dataclass(frozen=True)
 class Ask:
-    """Let the model answer a question now; at another strength or seed than the chat's, where one is given."""
+    """Let the model answer a question now; at another strength or seed than the chat's, where one is given.
+
+    With `replacing` the last turn is taken back once the new reply is there, and stays where none comes.
+    """
 
     question: str
     strength: float | None = None
     seed: int | None = None
+    replacing: bool = False
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Let the user change a text, and ask what comes of it."""
+    """Let the user change the last question, and ask what comes of it in its place."""
 
     text: str
 
@@ -43,9 +47,10 @@ class Confirm:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Texts to be shown beside each other: heading -> text."""
+    """Texts to be shown beside each other, once they are made: heading -> text. `doing` tells the user meanwhile."""
 
-    columns: Mapping[str, str]
+    make: Callable[[], Mapping[str, str]]
+    doing: str
 
 
 @dataclass(frozen=True)

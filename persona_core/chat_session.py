@@ -7,30 +7,30 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from persona_core.conversation import Conversation, Turn
 from persona_core.errors import SafetyUnavailable, SteeringError
 from persona_core.persona_manager import PersonaManager
+from persona_core.prompting import Prompting, persona_prompt, prompted, steered
 from persona_core.receipt import mixture
 from persona_core.session_log import Event, SessionLog, load_session, what_has_changed
 from persona_core.vector_store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
+    from persona_core.chat_command import Ask
     from persona_core.decoding import Sampling
     from persona_core.plan_building import Steering
+    from persona_core.rollout import Message
     from persona_core.steering_engine import Reply, ReplyStream, SteeringEngine
 
-Prompting = Literal["off", "with", "only"]
 _SHORTEST_REPLY = 64
 """Tokens of the context that are kept free for a reply."""
 
 
 @dataclass
 class Settings:
-    """What the next reply is made with. `prompting` says whether a persona's own system prompt is given to the model:
-    not at all, beside steering, or in its place.
-    """
+    """What the next reply is made with."""
 
     personas: dict[str, float]
     strength: float
@@ -72,7 +72,7 @@ class ChatSession:
         """Return what is asked for now."""
         from persona_core.plan_building import Steering
 
-        personas = {} if self.settings.prompting == "only" else self.settings.personas
+        personas = steered(self.settings.personas, self.settings.prompting)
         return Steering(personas, self.settings.strength, self.settings.safety)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
@@ -91,42 +91,51 @@ class ChatSession:
             raise SafetyUnavailable("safety stays on: start the chat with --allow-unsafe, or confirm `/safety off`")
         self.settings.safety = on
 
-    def persona_prompt(self) -> str:
-        """Return the system prompt of the persona that weighs most, where prompting is on."""
-        if self.settings.prompting == "off" or not self.settings.personas:
-            return ""
-        return self.manager.archetype(
-            max(self.settings.personas, key=self.settings.personas.__getitem__)
-        ).system_prompts[0]
-
-    def next_seed(self) -> int:
-        """Return another seed for every turn, the same in every run."""
-        return self.settings.seed + len(self.conversation.turns)
-
-    def ask(self, question: str, strength: float | None = None, seed: int | None = None) -> ReplyStream:
+    def ask(self, asked: Ask) -> ReplyStream:
         """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
-        engine, wanted = self.engine, self.steering()
-        self._fit(question, engine)
-        return engine.stream(
-            self.conversation.messages(question, self.persona_prompt()),
+        wanted, conversation = self.steering(), self._so_far(asked.replacing)
+        return self.engine.stream(
+            self._messages(conversation, asked.question, self.settings.personas),
             dict(wanted.personas),
-            strength=wanted.strength if strength is None else checked_strength(strength),
+            strength=wanted.strength if asked.strength is None else checked_strength(asked.strength),
             safety=wanted.safety,
             sampling=self.settings.sampling,
-            seed=self.next_seed() if seed is None else seed,
-            history=self.conversation.history,
+            seed=self.settings.seed + len(conversation.turns) if asked.seed is None else asked.seed,
+            history=conversation.history,
         )
 
-    def keep(self, question: str, reply: Reply) -> Turn:
-        """Append a turn to the conversation and to its file; return it."""
+    def compare(self, asked: Mapping[str, Mapping[str, float]], question: str) -> dict[str, Reply]:
+        """Return heading -> reply to one question with one seed, as each of these; without a question, to the last.
+
+        Nothing of it is kept.
+        """
+        conversation = self._so_far(replacing=not question)
+        question = question or self.last_turn().user
+        weights = [dict(personas) for personas in asked.values()]
+        replies = self.engine.generate(
+            [self._messages(conversation, question, personas) for personas in weights],
+            [steered(personas, self.settings.prompting) for personas in weights],
+            strength=self.settings.strength,
+            safety=self.settings.safety,
+            sampling=self.settings.sampling,
+            seed=self.settings.seed + len(conversation.turns),
+            history=conversation.history,
+        )
+        return dict(zip(asked, replies, strict=True))
+
+    def keep(self, asked: Ask, reply: Reply) -> Turn:
+        """Append a turn to the conversation and to its file, in place of the last where it replaces it; return it."""
         projections = {name: [round(value, 2) for value in values] for name, values in reply.projections.items()}
         turn = Turn(
-            user=question,
+            user=asked.question,
             text=reply.text,
             receipt=reply.receipt,
             vectors=self.digests(reply.receipt.personas),
             projections=projections,
+            prompted=prompted(self.settings.personas, self.settings.prompting),
         )
+        if asked.replacing:
+            self.undo()
         self.conversation.turns.append(turn)
         self.last = reply
         self.write(turn)
@@ -143,11 +152,16 @@ class ChatSession:
                 self.log.add(Event(kind="system", text=self.conversation.system))
         self.log.add(entry)
 
+    def last_turn(self) -> Turn:
+        """Return the last turn; raise `SteeringError` before the first."""
+        if not self.conversation.turns:
+            raise SteeringError("nothing has been said yet")
+        return self.conversation.turns[-1]
+
     def undo(self) -> Turn:
         """Take back the last turn."""
-        turn = self.conversation.undo()
-        if turn is None:
-            raise SteeringError("nothing has been said yet")
+        turn = self.last_turn()
+        self.conversation.undo()
         self.write(Event(kind="undo"))
         return turn
 
@@ -175,7 +189,10 @@ class ChatSession:
         self.log, self.session_name = new, name
 
     def resume(self, name: str) -> None:
-        """Go on with a session; what has changed since becomes notes."""
+        """Go on with a session as its last turn was steered; what has changed since becomes notes.
+
+        Safety stays as it is: a session that was held without the floor does not turn it off.
+        """
         log, conversation = load_session(self.folder, name)
         if self.log is not None:
             self.log.end()
@@ -183,6 +200,7 @@ class ChatSession:
         used = {persona for turn in conversation.turns for persona in turn.vectors}
         changed = what_has_changed(log.header, conversation, self.engine.model.identity, self.digests(used))
         self.notes += [f"session {name}: {line}" for line in changed]
+        self._steer_as_before()
 
     def close(self) -> None:
         """Note in the session's file that the chat was left."""
@@ -211,15 +229,32 @@ class ChatSession:
         """Sample otherwise from now on."""
         self.settings.sampling = replace(self.settings.sampling, **changes)  # type: ignore[arg-type]
 
-    def _fit(self, question: str, engine: SteeringEngine) -> None:
-        model = engine.model
-        room = model.context_length - min(
-            self.settings.sampling.max_new_tokens, _SHORTEST_REPLY, model.context_length // 4
-        )
-        skipped = self.conversation.fit(question, self.persona_prompt(), model.n_tokens, room)
+    def _so_far(self, replacing: bool) -> Conversation:
+        """Return what a new reply is read after: everything, or all but the turn that it replaces."""
+        if not replacing:
+            return self.conversation
+        self.last_turn()
+        return self.conversation.before_the_last()
+
+    def _messages(self, conversation: Conversation, question: str, personas: Mapping[str, float]) -> list[Message]:
+        """Return what the model is asked; turns that no longer fit are skipped, with a note."""
+        model = self.engine.model
+        prompt = persona_prompt(self.manager, personas, self.settings.prompting)
+        reply = min(self.settings.sampling.max_new_tokens, _SHORTEST_REPLY, model.context_length // 4)
+        skipped = conversation.fit(question, prompt, model.n_tokens, model.context_length - reply)
         if skipped:
-            turns = f"{skipped} oldest turn{'' if skipped == 1 else 's'}"
-            self.notes.append(f"the context of {model.context_length} tokens is full: the {turns} are no longer read")
+            turns = "the oldest turn is" if skipped == 1 else f"the {skipped} oldest turns are"
+            self.notes.append(f"the context of {model.context_length} tokens is full: {turns} no longer read")
+        return conversation.messages(question, prompt)
+
+    def _steer_as_before(self) -> None:
+        turns, known = self.conversation.turns, set(self.manager.names())
+        if not turns or self.settings.personas:
+            return
+        receipt = turns[-1].receipt
+        if receipt.personas and known.issuperset(receipt.personas):
+            self.settings.personas, self.settings.strength = dict(receipt.personas), receipt.strength
+            self.notes.append(f"it goes on as {mixture(receipt.personas)} at strength {receipt.strength:g}")
 
     def _warn_of_drift(self, turn: Turn) -> None:
         edge, read = self.calibrated_edge(), turn.receipt.assistant_projection

@@ -17,7 +17,10 @@ _TRIMMED_TO = 0.75
 
 
 class Turn(Record):
-    """A question, its reply, what was done to the reply, and which vectors did it (persona -> digest of its file)."""
+    """A question, its reply, what was done to the reply, and which vectors did it (persona -> digest of its file).
+
+    `prompted` is the persona whose own system prompt the model was given, if one was.
+    """
 
     kind: Literal["turn"] = "turn"
     user: str
@@ -25,6 +28,7 @@ class Turn(Record):
     receipt: Receipt
     vectors: dict[str, str] = Field(default_factory=dict)
     projections: dict[str, list[float]] = Field(default_factory=dict)
+    prompted: str = ""
 
 
 @dataclass
@@ -57,6 +61,11 @@ class Conversation:
         turn = self.turns.pop()
         self.skipped = min(self.skipped, len(self.turns))
         return turn
+
+    def before_the_last(self) -> Conversation:
+        """Return the conversation as it was before its last turn; this one stays as it is."""
+        kept = self.turns[:-1]
+        return Conversation(self.system, kept, min(self.skipped, len(kept)))
 
     def clear(self) -> None:
         """Forget every turn; the system prompt stays."""

@@ -125,11 +125,15 @@ class SteeringEngine:
         safety: bool | None = None,
         sampling: Sampling | None = None,
         seed: int | Sequence[int] = 0,
+        history: Sequence[Mapping[str, float]] = (),
     ) -> list[Reply]:
-        """Return replies to many prompts at once, each under its own persona and seed; each as it would be alone."""
+        """Return replies to many prompts at once, each under its own persona and seed; each as it would be alone.
+
+        `history` is the conversation that all of them go on with.
+        """
         each = personas if isinstance(personas, Sequence) and not isinstance(personas, str) else None
         asked = [self.steering(persona, strength, safety) for persona in (each or [personas] * len(prompts))]  # type: ignore[list-item]
-        plans = {id(wanted): self.plan(wanted) for wanted in asked}
+        plans = {id(wanted): self.plan(wanted, history) for wanted in asked}
         seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
         rows = [
             Row(self.model.encode(_messages(prompt)), plans[id(wanted)], own)

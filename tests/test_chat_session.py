@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
-from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome
+from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide
 from persona_core.chat_session import ChatSession, Settings
 from persona_core.cli.chat.registry import all_commands, run_line
 from persona_core.cli.chat.status_line import in_lines
@@ -63,9 +63,13 @@ def type_line(session: ChatSession, line: str) -> Outcome:
 
 
 def talk(session: ChatSession, question: str = "What is fire?") -> Turn:
-    stream = session.ask(question)
+    return answer(session, Ask(question))
+
+
+def answer(session: ChatSession, asked: Ask) -> Turn:
+    stream = session.ask(asked)
     list(stream)
-    return session.keep(question, stream.reply)
+    return session.keep(asked, stream.reply)
 
 
 class Chat(RuleBasedStateMachine):
@@ -185,21 +189,74 @@ def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny: Steering
     assert not session.settings.safety
 
 
-def test_retry_takes_the_turn_back_and_asks_it_with_another_seed_or_another_strength(tiny: SteeringEngine) -> None:
+def test_retry_asks_the_last_question_with_another_seed_or_at_another_strength(tiny: SteeringEngine) -> None:
     session = new_session(tiny)
     seed = talk(session, "first").receipt.seed
-    assert type_line(session, "/retry") == Ask("first", None, seed + 1)
-    assert session.conversation.turns == []
-    talk(session, "second")
-    assert type_line(session, "/retry 0.5") == Ask("second", 0.5, seed)
+    assert type_line(session, "/retry") == Ask("first", None, seed + 1, replacing=True)
+    assert type_line(session, "/retry 0.5") == Ask("first", 0.5, seed, replacing=True)
 
 
 def test_edit_gives_the_question_to_be_changed(tiny: SteeringEngine) -> None:
     session = new_session(tiny)
     talk(session, "frist")
     assert type_line(session, "/edit") == Edit("frist")
-    talk(session, "frist")
-    assert type_line(session, "/edit first") == Ask("first")
+    assert type_line(session, "/edit first") == Ask("first", replacing=True)
+
+
+def test_a_turn_is_replaced_once_the_new_reply_is_there_and_stays_where_none_comes(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    kept = [talk(session, "first"), talk(session, "second")]
+    session.ask(Ask("second", replacing=True))
+    assert session.conversation.turns == kept
+    with pytest.raises(SteeringError, match=r"0\.0-2\.0"):
+        session.ask(Ask("second", strength=9, replacing=True))
+    assert session.conversation.turns == kept
+    new = answer(session, Ask("third", replacing=True))
+    assert session.conversation.turns == [kept[0], new]
+    assert new.receipt.seed == kept[1].receipt.seed
+    assert new.receipt.prompt_tokens == kept[1].receipt.prompt_tokens
+
+
+def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    session.set_personas({"sage": 1.0})
+    talk(session, "first")
+    said = talk(session, "second")
+    outcome = type_line(session, "/compare")
+    assert isinstance(outcome, SideBySide)
+    assert dict(outcome.make())["sage"] == said.text.strip()
+    assert session.conversation.turns[1:] == [said]
+
+
+def test_prompt_only_gives_the_prompt_and_steers_nothing(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    session.set_personas({"sage": 1.0})
+    plain = talk(session)
+    type_line(session, "/clear")
+    type_line(session, "/prompt only")
+    only = talk(session)
+    type_line(session, "/clear")
+    type_line(session, "/prompt with")
+    both = talk(session)
+    assert [turn.prompted for turn in (plain, only, both)] == ["", "sage", "sage"]
+    assert [bool(turn.receipt.personas) for turn in (plain, only, both)] == [True, False, True]
+    assert plain.receipt.prompt_tokens < only.receipt.prompt_tokens == both.receipt.prompt_tokens
+
+
+def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny: SteeringEngine) -> None:
+    session = new_session(tiny, allow_unsafe=True)
+    session.set_personas({"sage": 0.5})
+    session.set_strength(0.5)
+    session.set_safety(False)
+    talk(session)
+    session.save_as("as-before")
+    other, chosen = new_session(tiny), new_session(tiny)
+    chosen.set_personas({"trickster": 1.0})
+    for each in (other, chosen):
+        each.resume("as-before")
+    assert (other.settings.personas, other.settings.strength, other.settings.safety) == ({"sage": 0.5}, 0.5, True)
+    assert other.notes == ["it goes on as sage 0.5 at strength 0.5"]
+    assert (chosen.settings.personas, chosen.notes) == ({"trickster": 1.0}, [])
 
 
 def test_why_and_drift_show_layers_and_both_axes(tiny: SteeringEngine) -> None:
@@ -229,7 +286,7 @@ def test_saving_loading_and_exporting(tiny: SteeringEngine, tmp_path: Path) -> N
     talk(session, "And water?")
     other = new_session(tiny)
     assert "2 turns" in str(type_line(other, "/load mine"))
-    assert other.notes == []
+    assert other.notes == ["it goes on as sage at strength 1"]
     for name in ("talk.md", "talk.json"):
         type_line(other, f"/export {tmp_path / name}")
     assert "**You:** And water?" in (tmp_path / "talk.md").read_text()
@@ -249,7 +306,7 @@ def test_a_vector_that_has_changed_is_told_when_a_session_goes_on(tiny: Steering
     try:
         other = new_session(tiny)
         other.resume("before-the-change")
-        assert other.notes == ["session before-the-change: the vector of sage has changed since"]
+        assert "session before-the-change: the vector of sage has changed since" in other.notes
     finally:
         path.write_bytes(whole)
 
@@ -260,7 +317,7 @@ def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny: Steerin
         talk(session, f"question {place}: " + "word " * 80)
     assert session.conversation.skipped > 0
     assert len(session.conversation.turns) == 8
-    assert any("are no longer read" in note for note in session.notes)
+    assert any("no longer read" in note for note in session.notes)
     assert all(turn.receipt.prompt_tokens < 512 for turn in session.conversation.turns)
 
 

@@ -17,10 +17,46 @@ from pathlib import Path
 
 import pytest
 
+from persona_core.cli.chat.registry import all_commands
+from persona_core.plugins import load_plugins
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
 PASTE = "\x1b[200~{}\x1b[201~"
 ALT_ENTER, CTRL_C, CTRL_D = "\x1b\r", "\x03", "\x04"
 QUICK = ("--max-new-tokens", "12", "--temperature", "0")
+TALK = (
+    ("/list", r"sage .* trickster "),
+    ("/help retry", r"With a strength the seed stays"),
+    ("/persona trickster", r"persona trickster; strength 1; safety on; 0 turns"),
+    ("/blend sage:0.5,trickster:0.3", r"persona sage 0.5 \+ trickster 0.3"),
+    ("/seed 7", r"seed 7"),
+    ("/temperature 0.5", r"temperature 0.5"),
+    ("/system Be brief.", r"Be brief\."),
+    ("/prompt with", r"with its system prompt"),
+    ("What is fire?", r"\[sage 0.5 \+ trickster 0.3 at strength 1: .*floor held"),
+    ("/prompt off", r"safety on; 1 turn"),
+    ("/none", r"persona none; strength 1; safety on; 1 turn"),
+    ("And water?", r"\[unsteered, \d+ tokens"),
+    ("/persona sage", r"persona sage; strength 1; safety on; 2 turns"),
+    ("/strength 0.8", r"strength 0.8; safety on; 2 turns"),
+    ("/retry", r"\[sage at strength 0.8"),
+    ("/retry 0.4", r"\[sage at strength 0.4"),
+    ("/edit And air?", r"\[sage at strength 0.8"),
+    ("/why", r"safety axis, token by token"),
+    ("/drift", r"assistant axis, turn by turn .* 1 .* 2 "),
+    ("/compare", r"┃ sage +┃ none"),
+    ("/stats", r"words/turn .*sage "),
+    ("/save mine", r"saved as .*mine\.jsonl"),
+    ("/undo", r"taken back: And air\?"),
+    ("/export talk.md", r"wrote talk\.md"),
+    ("/clear", r"begins anew"),
+    ("/load mine", r"mine: persona sage; strength 0.8; safety on; 1 turn"),
+    ("/safety on", r"safety on; 1 turn"),
+    ("/status", r"seed 7, temperature 0.5; system prompt 'Be brief\.'"),
+)
+"""Lines typed one after the other in one chat, and what the screen says to each."""
+ELSEWHERE = {"create", "edit", "quit", "safety"}
+"""Commands that tests of their own are about."""
 
 
 class Terminal:
@@ -32,7 +68,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "persona_core.cli", "chat", *words],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
-            env=os.environ | {"TERM": "xterm-256color"} | environment,
+            env=os.environ | {"TERM": "xterm-256color"} | environment, cwd=os.environ["PERSONA_STEER_HOME"],
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
@@ -130,6 +166,36 @@ def test_a_chat_from_the_first_line_to_the_last(terminal: Terminal, home: Path) 
     terminal.send("/stats")
     terminal.expect("words/turn")
     assert terminal.leave() == 0
+
+
+def test_every_command(terminal: Terminal, home: Path) -> None:
+    assert {line[1:].split()[0] for line, _ in TALK if line.startswith("/")} | ELSEWHERE == set(
+        all_commands(load_plugins())
+    )
+    for line, answer in TALK:
+        terminal.expect(r"> ")
+        terminal.send(line)
+        terminal.expect(answer)
+    assert "And water?" not in (home / "talk.md").read_text()
+    terminal.send("/quit")
+    assert terminal.ended() == 0
+
+
+def test_edit_puts_the_question_into_the_line(terminal: Terminal, home: Path) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.send("What is fir")
+    terminal.expect(r"\[sage at strength 1")
+    terminal.send("/edit")
+    terminal.expect("> What is fir")
+    terminal.type(CTRL_C)
+    terminal.expect("Ctrl-D or /quit leaves")
+    terminal.send("/edit")
+    terminal.expect("> What is fir")
+    terminal.send("e?")
+    terminal.expect(r"\[sage at strength 1")
+    assert [turn["user"] for turn in turns(home)] == ["What is fir", "What is fire?"]
+    terminal.send("/status")
+    terminal.expect("1 turn")
 
 
 def test_completion_and_a_misspelt_command(terminal: Terminal) -> None:

@@ -77,3 +77,15 @@ def test_wrong_input_is_one_line(run: Run, words: tuple[str, ...], stdin: str | 
     assert found.exit_code in (1, 2)
     assert says in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_a_system_prompt_of_ones_own_and_the_personas_beside_steering_or_in_its_place(run: Run) -> None:
+    asked = ("What is fire?", "--persona", "sage", "--json", *QUICK)
+    plain, own, both, only = (
+        json.loads(run(*asked, *words).stdout)["receipt"]
+        for words in ((), ("--system", "Be brief."), ("--with-prompt",), ("--prompt-only",))
+    )
+    assert plain["prompt_tokens"] != own["prompt_tokens"]
+    assert both["prompt_tokens"] == only["prompt_tokens"] > own["prompt_tokens"]
+    assert [bool(receipt["personas"]) for receipt in (plain, own, both, only)] == [True, True, True, False]
+    assert "not both" in run(*asked, "--with-prompt", "--prompt-only").output

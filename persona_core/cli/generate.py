@@ -63,8 +63,8 @@ def command(
 def _one(app: App, manager: PersonaManager, options: SteeringOptions, text: str, as_json: bool) -> None:
     engine, config = app.engine(manager), manager.config
     stream = engine.stream(
-        text,
-        options.personas(),
+        options.messages(manager, text, options.personas()),
+        options.steered(options.personas()),
         strength=options.strength_in(config),
         safety=options.safety_on(config),
         sampling=options.sampling(config),

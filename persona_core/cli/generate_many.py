@@ -79,8 +79,8 @@ def _generate(
 ) -> list[Reply]:
     config = engine.config
     return engine.generate(
-        [prompt for prompt, _ in wanted],
-        [personas for _, personas in wanted],
+        [options.messages(engine.manager, prompt, personas) for prompt, personas in wanted],
+        [options.steered(personas) for _, personas in wanted],
         strength=options.strength_in(config),
         safety=options.safety_on(config),
         sampling=options.sampling(config),

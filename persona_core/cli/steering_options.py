@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,11 @@ import click
 from persona_core.blending import parse_blend
 from persona_core.config import Config
 from persona_core.persona_manager import PersonaManager
+from persona_core.prompting import Prompting, persona_prompt, steered
 
 if TYPE_CHECKING:
     from persona_core.decoding import Sampling
+    from persona_core.rollout import Message
 
 
 @dataclass
@@ -30,6 +32,9 @@ class SteeringOptions:
     temperature: float | None
     top_p: float | None
     seed: int
+    system: str
+    with_prompt: bool
+    prompt_only: bool
 
     def personas(self) -> dict[str, float]:
         """Return name -> weight."""
@@ -58,8 +63,25 @@ class SteeringOptions:
             own.top_p if self.top_p is None else self.top_p,
         )
 
+    def prompting(self) -> Prompting:
+        """Tell how a persona's own system prompt is used."""
+        if self.with_prompt and self.prompt_only:
+            raise click.UsageError("give --with-prompt or --prompt-only, not both")
+        return "with" if self.with_prompt else "only" if self.prompt_only else "off"
+
+    def steered(self, personas: Mapping[str, float]) -> dict[str, float]:
+        """Return what is steered of these: nothing with --prompt-only."""
+        return steered(personas, self.prompting())
+
+    def messages(self, manager: PersonaManager, text: str, personas: Mapping[str, float]) -> list[Message]:
+        """Return what the model is asked: the persona's system prompt where it is wanted, the user's, and the text."""
+        from persona_core.conversation import Conversation
+
+        return Conversation(self.system).messages(text, persona_prompt(manager, personas, self.prompting()))
+
     def check(self, manager: PersonaManager) -> None:
-        """Raise for an unknown persona before the model is loaded."""
+        """Raise for an unknown persona, or one without the prompt that is wanted, before the model is loaded."""
+        persona_prompt(manager, self.personas(), self.prompting())
         for name in self.personas():
             manager.require(name)
 
@@ -92,6 +114,9 @@ _OPTIONS = (
     click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),
     click.option("--top-p", type=_Number(0, 1, min_open=True), help="Nucleus sampling."),
     click.option("--seed", type=_Count(0), default=0, show_default=True, help="Of the sampling."),
+    click.option("--system", default="", help="A system prompt of your own."),
+    click.option("--with-prompt", is_flag=True, help="Give the model the persona's own system prompt beside steering."),
+    click.option("--prompt-only", is_flag=True, help="Give it the persona's system prompt, and do not steer."),
 )
 
 

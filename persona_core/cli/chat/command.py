@@ -12,23 +12,17 @@ from persona_core.errors import SafetyUnavailable
 from persona_core.persona_manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.chat_session import ChatSession, Prompting, Settings
+    from persona_core.chat_session import ChatSession, Settings
 
 
 @click.command("chat")
 @steering_options
-@click.option("--system", default="", help="A system prompt of your own.")
-@click.option("--with-prompt", is_flag=True, help="Give the model the persona's own system prompt beside steering.")
-@click.option("--prompt-only", is_flag=True, help="Give it the persona's system prompt, and do not steer.")
 @click.option("--resume", is_flag=False, flag_value="", default=None, metavar="[NAME]",
               help="Go on with a session: the last one, or NAME.")  # fmt: skip
 @click.option("--allow-unsafe", is_flag=True, help="Let safety be turned off without being asked.")
 @model_option
 @click.pass_obj
-def command(
-    app: App, options: SteeringOptions, system: str, with_prompt: bool, prompt_only: bool, resume: str | None,
-    allow_unsafe: bool, model: str | None,
-) -> None:  # fmt: skip
+def command(app: App, options: SteeringOptions, resume: str | None, allow_unsafe: bool, model: str | None) -> None:
     """Chat with a steered model. `/help` lists the commands; Ctrl-C stops a reply, Ctrl-D leaves.
 
     Every turn is kept at once under conversations/ in the workspace.
@@ -38,22 +32,19 @@ def command(
       persona-steer chat --persona trickster
       persona-steer chat --resume
     """
-    if with_prompt and prompt_only:
-        raise click.UsageError("give --with-prompt or --prompt-only, not both")
     app.model_name = model
     manager = app.manager()
     options.check(manager)
-    prompting: Prompting = "with" if with_prompt else "only" if prompt_only else "off"
-    _start(app, manager, _settings(manager, options, prompting, allow_unsafe), system, resume)
+    _start(app, manager, _settings(manager, options, allow_unsafe), options.system, resume)
 
 
-def _settings(manager: PersonaManager, options: SteeringOptions, prompting: Prompting, allow_unsafe: bool) -> Settings:
+def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: bool) -> Settings:
     from persona_core.chat_session import Settings
 
     config = manager.config
     settings = Settings(
         options.personas(), options.strength_in(config), options.safety_on(config), options.sampling(config),
-        options.seed, prompting, allow_unsafe,
+        options.seed, options.prompting(), allow_unsafe,
     )  # fmt: skip
     if not settings.safety and not allow_unsafe:
         raise SafetyUnavailable("to chat without the floor, add --allow-unsafe")
@@ -70,13 +61,14 @@ def _start(app: App, manager: PersonaManager, settings: Settings, system: str, r
 
     registry = all_commands(app.plugins)
     session = ChatSession(manager, in_background(lambda: app.engine(manager)), settings)
-    session.conversation.system = system
     screen = pick_screen()
     loop: Loop
     editor = pick_editor(session, registry, lambda: status_line(session, loop.speed))
     loop = Loop(session, registry, screen, editor)
     screen.note(f"{manager.config.model.name} on {manager.config.model.device}; {session.status()}; {_floor(session)}")
     loop.begin(resume)
+    if system:
+        session.set_system(system)
     loop.run()
 
 

@@ -17,9 +17,9 @@ from persona_core.session_log import session_names
 def retry(session: ChatSession, value: str) -> Outcome:
     """Answer the last question anew: at another strength, or with another seed."""
     strength = checked_strength(number(value, "/retry takes nothing or a strength")) if value else None
-    turn = session.undo()
+    turn = session.last_turn()
     seed = turn.receipt.seed if value else turn.receipt.seed + 1
-    return Ask(turn.user, strength, seed)
+    return Ask(turn.user, strength, seed, replacing=True)
 
 
 def undo(session: ChatSession, value: str) -> Outcome:
@@ -30,10 +30,8 @@ def undo(session: ChatSession, value: str) -> Outcome:
 
 def edit(session: ChatSession, value: str) -> Outcome:
     """Ask the last question in other words."""
-    if not session.conversation.turns:
-        raise SteeringError("nothing has been said yet")
-    turn = session.undo()
-    return Ask(value) if value else Edit(turn.user)
+    turn = session.last_turn()
+    return Ask(value, replacing=True) if value else Edit(turn.user)
 
 
 def clear(session: ChatSession, value: str) -> Outcome:
@@ -44,8 +42,7 @@ def clear(session: ChatSession, value: str) -> Outcome:
 
 def save(session: ChatSession, value: str) -> Outcome:
     """Keep the conversation under a name."""
-    if not session.conversation.turns:
-        raise SteeringError("nothing has been said yet")
+    session.last_turn()
     if value:
         session.save_as(value)
     assert session.log is not None
@@ -70,8 +67,7 @@ def export(session: ChatSession, value: str) -> Outcome:
     path = Path(value).expanduser()
     if path.suffix not in (".md", ".json"):
         raise SteeringError(f"/export writes .md or .json, not {path.suffix or value!r}")
-    if not session.conversation.turns:
-        raise SteeringError("nothing has been said yet")
+    session.last_turn()
     write_atomically(path, (as_json if path.suffix == ".json" else as_markdown)(session.conversation))
     return f"wrote {path}"
 

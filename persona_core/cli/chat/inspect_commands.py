@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 from persona_core.chat_command import ChatCommand, Outcome, SideBySide
 from persona_core.chat_session import ChatSession
@@ -31,9 +32,7 @@ def personas(session: ChatSession, value: str) -> Outcome:
 
 def why(session: ChatSession, value: str) -> Outcome:
     """Show the last reply's receipt, in words and small pictures."""
-    if not session.conversation.turns:
-        raise SteeringError("nothing has been said yet")
-    turn, width = session.conversation.turns[-1], picture_width()
+    turn, width = session.last_turn(), picture_width()
     lines = [turn.receipt.line()]
     if turn.receipt.relative_change:
         lines += ["", "how far each layer was moved:", *bars(turn.receipt.relative_change, width // 2)]
@@ -44,9 +43,8 @@ def why(session: ChatSession, value: str) -> Outcome:
 
 def drift(session: ChatSession, value: str) -> Outcome:
     """Show the conversation's projections turn by turn, with the edge and the floor."""
+    session.last_turn()
     turns = session.conversation.turns
-    if not turns:
-        raise SteeringError("nothing has been said yet")
     edges = {"assistant": session.calibrated_edge(), "safety": session.floor_value()}
     parts = [_axis_by_turn(name, turns, edges[name]) for name in AXES]
     return "\n\n".join(part for part in parts if part) or "this model has no axes: run `persona-steer extract-axes`"
@@ -55,31 +53,26 @@ def drift(session: ChatSession, value: str) -> Outcome:
 def compare(session: ChatSession, value: str) -> Outcome:
     """Answer one question several times with one seed: steered and unsteered, or as the personas that are named."""
     asked, question = _compared(session, value)
-    engine, settings = session.engine, session.settings
-    messages = session.conversation.messages(question)
-    replies = engine.generate(
-        [messages] * len(asked), list(asked.values()), strength=settings.strength, safety=settings.safety,
-        sampling=settings.sampling, seed=session.next_seed(),
-    )  # fmt: skip
-    return SideBySide({name: reply.text.strip() for name, reply in zip(asked, replies, strict=True)})
+
+    def make() -> Mapping[str, str]:
+        return {name: reply.text.strip() for name, reply in session.compare(asked, question).items()}
+
+    return SideBySide(make, f"asking {', '.join(asked)}")
 
 
-def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, float] | None], str]:
-    """Return heading -> weights, and the question: `[sage,none:] question`, by default the last one asked."""
+def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, float]], str]:
+    """Return heading -> weights, and the question of `[sage,none:] question`; without one the last is meant."""
     head, colon, rest = value.partition(":")
     names = [name.strip() for name in head.split(",")]
-    known = {*session.manager.names(), "none"}
-    if colon and all(name in known for name in names):
-        asked: dict[str, dict[str, float] | None] = {name: None if name == "none" else {name: 1.0} for name in names}
+    if colon and {*session.manager.names(), "none"}.issuperset(names):
+        asked: dict[str, dict[str, float]] = {name: {} if name == "none" else {name: 1.0} for name in names}
         question = rest.strip()
     else:
         personas = session.settings.personas
         if not personas:
             raise SteeringError("no persona steers: `/compare sage,none: QUESTION` names what is compared")
-        asked, question = {mixture(personas): dict(personas), "none": None}, value.strip()
-    if not question and session.conversation.turns:
-        question = session.conversation.turns[-1].user
-    if not question:
+        asked, question = {mixture(personas): dict(personas), "none": {}}, value.strip()
+    if not question and not session.conversation.turns:
         raise SteeringError("/compare takes a question, or compares the last one asked")
     return asked, question
 

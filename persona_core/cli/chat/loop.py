@@ -96,7 +96,9 @@ class Loop:
             case Confirm():
                 self.screen.say(self._confirmed(outcome))
             case SideBySide():
-                self.screen.columns(outcome.columns)
+                with self.screen.waiting(outcome.doing):
+                    columns = outcome.make()
+                self.screen.columns(columns)
             case Work():
                 with progress_bar() as progress:
                     said = outcome.run(progress)
@@ -107,7 +109,7 @@ class Loop:
             raise SteeringError("/edit takes the new text where there is no terminal to edit in")
         text = self.editor.read(default=outcome.text).strip()
         if text:
-            self._do(Ask(text))
+            self._do(Ask(text, replacing=True))
 
     def _confirmed(self, outcome: Confirm) -> str:
         if not self.editor.interactive:
@@ -118,14 +120,14 @@ class Loop:
         """Answer one message; what was said stays in the conversation even when Ctrl-C stops it."""
         if not self.session.loading.done():
             self.screen.note("(loading the model…)")
-        stream = self.session.ask(asked.question, asked.strength, asked.seed)
+        stream = self.session.ask(asked)
         self._show_notes()
         try:
             self.screen.reply(self._timed(stream), lambda: status_line(self.session, self.speed))
         except KeyboardInterrupt:
             if not stream.row.tokens:
                 raise
-        turn = self.session.keep(asked.question, stream.reply)
+        turn = self.session.keep(asked, stream.reply)
         self.screen.note(f"[{turn.receipt.line()}]")
 
     def _timed(self, stream: ReplyStream) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import click
@@ -35,6 +36,10 @@ class Screen(Protocol):
         """Show texts side by side where there is room."""
         ...
 
+    def waiting(self, doing: str) -> AbstractContextManager[object]:
+        """Show that something is being done, for as long as the context lasts."""
+        ...
+
 
 class PlainScreen:
     """Text as it is."""
@@ -59,6 +64,11 @@ class PlainScreen:
     def columns(self, texts: Mapping[str, str]) -> None:
         """Write one text after the other under its heading."""
         click.echo("\n\n".join(f"[{heading}]\n{text}" for heading, text in texts.items()))
+
+    def waiting(self, doing: str) -> AbstractContextManager[object]:
+        """Write a line."""
+        self.note(f"({doing}…)")
+        return nullcontext()
 
 
 class RichScreen:
@@ -112,6 +122,10 @@ class RichScreen:
         table = Table(*texts, expand=True, show_lines=False)
         table.add_row(*(Markdown(text) for text in texts.values()))
         self.console.print(table)
+
+    def waiting(self, doing: str) -> AbstractContextManager[object]:
+        """Turn a wheel."""
+        return self.errors.status(f"{doing}…")
 
 
 def finished_blocks(text: str) -> tuple[str, str]:
