@@ -85,6 +85,12 @@ def load_session(folder: Path, name: str) -> tuple[SessionLog, Conversation]:
     if not path.is_file():
         raise WorkspaceError(f"no session named {name!r}{suggestion(name, session_names(folder))}")
     _cut_unfinished_line(path)
+    header, conversation = read_session(path)
+    return SessionLog(path, header, written=True), conversation
+
+
+def read_session(path: Path) -> tuple[SessionHeader, Conversation]:
+    """Return what a session's file says, without a line that a kill has cut short; the file stays as it is."""
     lines = list(_lines(path))
     if not lines:
         raise WorkspaceError(f"{path} holds no session")
@@ -92,7 +98,7 @@ def load_session(folder: Path, name: str) -> tuple[SessionLog, Conversation]:
     conversation = Conversation()
     for number, data in lines[1:]:
         _apply(conversation, path, number, data)
-    return SessionLog(path, header, written=True), conversation
+    return header, conversation
 
 
 def session_names(folder: Path) -> list[str]:

@@ -22,6 +22,7 @@ from persona_core.model_loading import LoadedModel
 from persona_core.plugins import load_plugins
 from persona_core.session_log import load_session
 from persona_core.testing import example_axis, example_vector
+from persona_core.vector_store import ASSISTANT
 
 HIDDEN, LAYERS, PERSONAS = 32, 6, ("sage", "trickster")
 PLUGINS = load_plugins()
@@ -319,6 +320,17 @@ def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny: Steerin
     assert len(session.conversation.turns) == 8
     assert any("no longer read" in note for note in session.notes)
     assert all(turn.receipt.prompt_tokens < 512 for turn in session.conversation.turns)
+
+
+def test_drift_is_told_once(tiny: SteeringEngine) -> None:
+    session = new_session(tiny)
+    session.set_personas({"sage": 1.0})
+    talk(session)
+    assert not any("drifted" in note for note in session.notes)
+    session.percentiles[ASSISTANT] = float(session.conversation.turns[0].receipt.assistant_projection or 0) + 100
+    for _ in range(2):
+        talk(session)
+    assert sum("drifted" in note for note in session.notes) == 1
 
 
 def test_help_knows_every_command_and_the_nearest(tiny: SteeringEngine) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from persona_core.cli.chat.registry import all_commands
@@ -24,6 +25,9 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A
 PASTE = "\x1b[200~{}\x1b[201~"
 ALT_ENTER, CTRL_C, CTRL_D = "\x1b\r", "\x03", "\x04"
 QUICK = ("--max-new-tokens", "12", "--temperature", "0")
+CONTEXT = 256
+CACHE_BYTES = 30 * 2 * 3 * 64 * 4
+"""Of a token in the embedded model's cache: layers, keys and values, heads, width, float32."""
 TALK = (
     ("/list", r"sage .* trickster "),
     ("/help retry", r"With a strength the seed stays"),
@@ -329,3 +333,31 @@ def test_a_pipe_in_and_out_is_text_alone(home: Path) -> None:
     assert "persona sage; strength 1; safety on; 1 turn" in done.stdout
     assert "start the chat with --allow-unsafe" in done.stderr
     assert "/edit takes the new text" in done.stderr
+
+
+def test_two_hundred_turns_take_no_more_memory_than_the_context(home: Path) -> None:
+    """Every turn asks something else, so that the context fills and is trimmed many times over.
+
+    A cache that is kept and never dropped, or a graph that holds on to one, would take its size again every turn.
+    """
+    config = home / "config.yaml"
+    config.write_text(f"{config.read_text()}  context: {CONTEXT}\n")
+    words = [sys.executable, "-m", "persona_core.cli", "chat", "--persona", "sage", "--max-new-tokens", "4"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True) as chat:
+        held = [memory_after(chat, f"What is the number {turn}?") for turn in range(200)]
+        chat.communicate()
+    assert chat.returncode == 0
+    assert len(turns(home)) == 200
+    assert max(held) - held[20] < 2 * CONTEXT * CACHE_BYTES
+
+
+def memory_after(chat: "subprocess.Popen[str]", question: str) -> int:
+    """Ask, wait for the receipt, and return the resident memory in bytes."""
+    assert chat.stdin is not None
+    assert chat.stderr is not None
+    chat.stdin.write(f"{question}\n")
+    chat.stdin.flush()
+    while "[sage at strength 1" not in (line := chat.stderr.readline()):
+        assert line, f"the chat has ended: {chat.wait()}"
+    return int(psutil.Process(chat.pid).memory_info().rss)

@@ -35,7 +35,7 @@ TIERS = (
     ("static_steering",),
     ("steer_module",),
     ("memory_plan", "tally"),
-    ("fingerprint", "persona_data"),
+    ("fingerprint", "persona_data", "prompting"),
     ("persona_manager", "vector_building"),
     ("active_set", "config_file", "vector_store"),
     ("config",),

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
 from persona_core.cli import build_cli
+from persona_core.conversation import Turn as Spoken
 from persona_core.errors import PlotError
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.persona_manager import PersonaManager
@@ -21,6 +22,9 @@ from persona_core.plotting.conversation import Turn, read_conversation
 from persona_core.plotting.figure import check_format, inline_svg, label_ends, new_figure, write
 from persona_core.plotting.theme import DARK, LIGHT, Theme
 from persona_core.plugins import load_plugins
+from persona_core.receipt import Receipt
+from persona_core.session_log import Event, SessionLog
+from persona_core.testing import example_vector
 
 SLUG = "smollm2-135m-instruct"
 BASE = ["creator", "explorer", "guardian", "sage", "trickster"]
@@ -198,6 +202,28 @@ def test_the_band_is_that_of_the_layer_that_receipts_read(manager: PersonaManage
     assert band.layer == 15
     for level, value in band.percentiles.items():
         assert value == pytest.approx(float(axis.percentile(level)[15]), abs=1e-4)
+
+
+def test_drift_reads_the_file_of_a_chat_without_what_was_taken_back(tmp_path: Path) -> None:
+    receipt: dict[str, object] = dict.fromkeys(
+        ("strength", "prompt_tokens", "reused_tokens", "reply_tokens", "steered_tokens", "seed"), 1
+    )
+    receipt |= {
+        "model": "m",
+        "personas": {},
+        "safety": "on",
+        "plan": "",
+        "relative_change": {},
+        "floor": None,
+        "finish": "end",
+    }
+    log = SessionLog.new(tmp_path, example_vector("sage").header.model, "mine")
+    for value in (1.0, 2.0, 3.0):
+        log.add(Spoken(user="q", text="a", receipt=Receipt(**receipt, assistant_projection=value)))
+        if value == 2.0:
+            log.add(Event(kind="undo"))
+    log.end()
+    assert [turn.receipt.assistant_projection for turn in read_conversation(log.path)] == [1.0, 3.0]
 
 
 def test_drift_without_a_floor_is_one_panel(manager: PersonaManager) -> None:

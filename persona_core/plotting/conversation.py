@@ -1,4 +1,4 @@
-"""Saved conversations: JSON objects one after the other, each a turn with the receipt of its reply.
+"""Saved conversations: a chat's session file, or JSON objects one after the other, each with the receipt of a reply.
 
 One object a line, or pretty-printed as `generate --json` does: `{"text": …, "receipt": {…}}`. Of a turn only its
 receipt is read, and of a receipt only what a picture shows; everything else may be there.
@@ -51,10 +51,23 @@ class Turn(Record):
 
 def read_conversation(path: Path) -> list[Turn]:
     """Return the turns of a file; raise `PlotError` that names the turn that is wrong, or says that there is none."""
-    turns = [_turn(path, place, data) for place, data in enumerate(_objects(path), start=1)]
+    objects = _session_turns(path) if _is_session(path) else _objects(path)
+    turns = [_turn(path, place, data) for place, data in enumerate(objects, start=1)]
     if not turns:
         raise PlotError(f"{path} holds no turn; write one JSON object with a `receipt` a line")
     return turns
+
+
+def _is_session(path: Path) -> bool:
+    return read_text(path).startswith('{"kind":"session"')
+
+
+def _session_turns(path: Path) -> Iterator[object]:
+    """Yield the turns that stand: one that was taken back is in the file, and not in the conversation."""
+    from persona_core.session_log import read_session
+
+    _, conversation = read_session(path)
+    yield from (turn.model_dump() for turn in conversation.turns)
 
 
 def _objects(path: Path) -> Iterator[object]:

@@ -21,7 +21,9 @@ def status(session: ChatSession, value: str) -> Outcome:
     """Tell what is in force."""
     sampling = session.settings.sampling
     system = f"; system prompt {session.conversation.system!r}" if session.conversation.system else ""
-    return f"{session.status()}; seed {session.settings.seed}, temperature {sampling.temperature:g}{system}"
+    model = session.manager.config.model.name
+    where = f"{model} on {session.engine.model.device}" if session.loading.done() else f"{model}, loading"
+    return f"{session.status()}; {where}; seed {session.settings.seed}, temperature {sampling.temperature:g}{system}"
 
 
 def personas(session: ChatSession, value: str) -> Outcome:

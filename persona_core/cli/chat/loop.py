@@ -135,6 +135,8 @@ class Loop:
         self.speed = Speed()
         try:
             for piece in stream:
+                if not self.speed.tokens:
+                    self.speed.begin(len(stream.row.tokens))
                 self.speed.tokens = len(stream.row.tokens)
                 yield piece
         finally:

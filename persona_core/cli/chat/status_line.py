@@ -15,17 +15,22 @@ _GAUGE = 9
 
 @dataclass
 class Speed:
-    """Tokens a second of the reply that is being made, or of the last one."""
+    """Tokens a second of the reply that is being made, or of the last one, from its first piece on."""
 
     started: float = field(default_factory=time.monotonic)
     tokens: int = 0
+    first: int = 0
     ended: float = 0.0
 
+    def begin(self, tokens: int) -> None:
+        """Start the clock: reading the prompt is over, and the first tokens are there."""
+        self.started, self.first, self.tokens = time.monotonic(), tokens, tokens
+
     @property
-    def rate(self) -> float:
-        """Tokens a second."""
-        spent = (self.ended or time.monotonic()) - self.started
-        return self.tokens / spent if spent > 0 else 0.0
+    def rate(self) -> float | None:
+        """Tokens a second; None before there are enough to tell."""
+        spent, made = (self.ended or time.monotonic()) - self.started, self.tokens - self.first
+        return made / spent if made > 0 and spent > 0 else None
 
 
 def status_line(session: ChatSession, speed: Speed, plain: bool = False) -> str:
@@ -35,7 +40,7 @@ def status_line(session: ChatSession, speed: Speed, plain: bool = False) -> str:
     if session.loading.exception() is not None:
         return "the model could not be loaded"
     parts = [session.status()]
-    if speed.tokens:
+    if speed.rate is not None:
         parts.append(f"{speed.rate:.0f} tokens/s")
     parts += [_context(session), *_gauges(session, plain)]
     return in_lines([part for part in parts if part], shutil.get_terminal_size().columns)
