@@ -1,4 +1,4 @@
-"""`persona-steer plugins`: what is installed, and what failed."""
+"""What is installed, what it registered, and what failed."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from persona_core import __version__
-from persona_core.cli.app import App, json_option
 from persona_core.plugins import BUILTIN, PluginManager
 
 FOLDERS = "register_vector_dirs"
@@ -18,22 +17,12 @@ NAMED_HOOKS = (
 )  # fmt: skip
 
 
-@click.command("plugins")
-@json_option
-@click.pass_obj
-def command(app: App, as_json: bool) -> None:
-    """List plugin packages: version, hooks, what they registered, or the error they failed with.
-
-    Two packages that register the same name are listed, and end the command with an error.
-
-    \b
-    Example:
-      persona-steer plugins --json
-    """
-    rows = packages(app.plugins)
+def show_all(plugins: PluginManager, as_json: bool) -> None:
+    """Print one entry a package; raise where two packages register the same name, once all are printed."""
+    rows = packages(plugins)
     click.echo(json.dumps(rows, indent=2) if as_json else "\n".join(map(_text, rows)))
     for hook in NAMED_HOOKS:
-        app.plugins.registry(hook)
+        plugins.registry(hook)
 
 
 def _text(row: dict[str, Any]) -> str:
