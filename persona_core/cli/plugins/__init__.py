@@ -1,36 +1,8 @@
-"""`persona-steer plugins`: what is installed, and everything that can be done with packages."""
+"""`persona-steer plugins`: what is installed, and everything that can be done with packages.
 
-import click
+`command` is the group, and `listing` says what each package brings.
+"""
 
-from persona_core.cli.app import App, json_option
-from persona_core.cli.plugins.listing import show_all
+from persona_core.cli.plugins.command import command
 
-
-@click.group("plugins", invoke_without_command=True)
-@json_option
-@click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
-    """List plugin packages: version, hooks, what they registered, or the error they failed with.
-
-    Two packages that register the same name are listed, and end the command with an error.
-
-    \b
-    Example:
-      persona-steer plugins --json
-    """
-    if ctx.invoked_subcommand is None:
-        app: App = ctx.obj
-        show_all(app.plugins, as_json)
-
-
-@command.command("list")
-@json_option
-@click.pass_obj
-def list_(app: App, as_json: bool) -> None:
-    """List plugin packages, as `plugins` alone does.
-
-    \b
-    Example:
-      persona-steer plugins list
-    """
-    show_all(app.plugins, as_json)
+__all__ = ["command"]
