@@ -49,8 +49,12 @@ class Confirm:
 class SideBySide:
     """Texts to be shown beside each other, once they are made: heading -> text. `doing` tells the user meanwhile."""
 
-    make: Callable[[], Mapping[str, str]]
-    doing: str
+    make: Callable[[], Mapping[str, str]] | Mapping[str, str]
+    doing: str = ""
+
+    def columns(self) -> Mapping[str, str]:
+        """Return heading -> text. Plugins of version 1 of the hooks give the mapping itself."""
+        return self.make() if callable(self.make) else self.make
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -14,14 +13,13 @@ from pydantic import (
     ValidationError,
 )
 
-from persona_core.archetype import first_problem
-from persona_core.atomic_file import read_text
 from persona_core.errors import ConfigError, PluginError
 from persona_core.layers import check_layers
 from persona_core.model_source import ModelSource
 from persona_core.names import NAME_PATTERN, suggestion
+from persona_core.plugin_choice import plugin_choice, read_config_data
 from persona_core.plugins import PluginManager, load_plugins
-from persona_core.record import Record, read_yaml
+from persona_core.record import Record
 from persona_core.workspace import Workspace, find_workspace
 
 
@@ -108,6 +106,13 @@ class GenerationSettings(_Section):
     top_p: float = Field(0.95, gt=0, le=1, description="sample from the likeliest tokens of this total probability")
 
 
+class PluginSettings(_Section):
+    """Which packages are loaded at all; `persona_core.plugin_choice` reads it before anything else."""
+
+    allowed: tuple[str, ...] | None = Field(None, description="the only packages that are loaded; null allows all")
+    disabled: tuple[str, ...] = Field((), description="packages that are never loaded; `persona-steer plugins disable`")
+
+
 class Config(Record):
     """The whole configuration, with the workspace that it belongs to."""
 
@@ -117,6 +122,7 @@ class Config(Record):
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
     steering: SteeringSettings = Field(default_factory=SteeringSettings)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    plugins: PluginSettings = Field(default_factory=PluginSettings)
 
     _workspace: Workspace | None = PrivateAttr(None)
 
@@ -148,6 +154,7 @@ def get_config(
     place = workspace if isinstance(workspace, Workspace) else find_workspace(workspace)
     data = read_config_data(place.config_file) if place.exists else {}
     config = build_config(data, place)
+    plugins = plugins or load_plugins(choice=plugin_choice(place))
     if model is None:
         return _recommended(config, model_source(config.model.name, plugins), over=data)
     changed = model != config.model.name
@@ -182,19 +189,6 @@ def slug(name: str) -> str:
     """Return a name as one safe folder name."""
     safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
     return safe.strip(".-") or "model"
-
-
-def read_config_data(path: Path) -> dict[str, Any]:
-    """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
-    try:
-        data = read_yaml(read_text(path))
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: {first_problem(error)}") from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected sections such as `model:`, found {type(data).__name__}")
-    return data
 
 
 def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:

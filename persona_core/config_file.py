@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from persona_core.atomic_file import read_text, write_atomically
-from persona_core.config import Config, build_config, keys, read_config_data, split_key
+from persona_core.config import Config, build_config, keys, split_key
 from persona_core.errors import ConfigError
+from persona_core.plugin_choice import read_config_data
 from persona_core.record import read_yaml
 from persona_core.workspace import MARK, Workspace
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from persona_core.model_source import ModelSource
 
 PROJECT = "persona_core"
+HOOK_VERSION = 2
+"""Of the contract below; a plugin's module says with its own `HOOK_VERSION` which one it was written for."""
+CHANGES = {
+    2: "`SideBySide` takes a function that makes the columns; a mapping still works, and ends with version 4",
+}
+"""Version -> what came with it that an older plugin has to know; docs/hooks.md says the same at length."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -24,6 +24,7 @@ from persona_core.growing_cache import is_whole, new_cache
 from persona_core.layers import resolve_layers
 from persona_core.model_loading import LoadedModel, identify, load_model, longest_context
 from persona_core.model_source import Report
+from persona_core.plugin_choice import plugin_choice
 from persona_core.plugins import PluginManager, load_plugins
 from persona_core.rollout import Message
 from persona_core.steer_module import Armed, Steer
@@ -66,7 +67,7 @@ class ModelWrapper:
     ) -> None:
         """Load the configured model, or take one that is `loaded`; raise `ModelError` where it cannot be had."""
         self.config = config or get_config(plugins=plugins)
-        self.plugins = plugins or load_plugins()
+        self.plugins = plugins or load_plugins(choice=plugin_choice(self.config.workspace))
         _use_all_cores()
         loaded = loaded or load_model(self.config, self.plugins, report)
         self.tokenizer = loaded.tokenizer

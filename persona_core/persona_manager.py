@@ -14,6 +14,7 @@ from persona_core.atomic_file import write_atomically
 from persona_core.config import Config, get_config, model_slug
 from persona_core.errors import ArchetypeError, PluginError, VectorError, VectorNotFound, WorkspaceError
 from persona_core.names import check_name, suggestion
+from persona_core.plugin_choice import plugin_choice
 from persona_core.plugins import BUILTIN, PluginManager, load_plugins
 from persona_core.vector_file import ModelIdentity, VectorHeader, read_arrays
 from persona_core.vector_store import BASELINE, VectorStore
@@ -43,9 +44,9 @@ class PersonaManager:
     """The personas of the configured model: the workspace's own over the ready-made ones. Needs no model."""
 
     def __init__(self, config: Config | None = None, *, plugins: PluginManager | None = None) -> None:
-        self.plugins = plugins or load_plugins()
-        self.config = config or get_config(plugins=self.plugins)
+        self.config = config or get_config(plugins=plugins)
         self.workspace = self.config.workspace
+        self.plugins = plugins or load_plugins(choice=plugin_choice(self.workspace))
         self.slug = model_slug(self.config.model.name, self.plugins)
         self._read: dict[str, PersonaVector] = {}
 

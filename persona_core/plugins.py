@@ -1,6 +1,5 @@
 """Find installed plugins, load them one by one, keep what failed, and list what they registered."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -11,10 +10,11 @@ import pluggy
 from persona_core import hookspecs
 from persona_core.errors import PluginError
 from persona_core.names import check_name, suggestion
+from persona_core.plugin_choice import PluginChoice, plugin_choice
+from persona_core.workspace import find_workspace
 
 GROUP = "persona_core"
 BUILTIN = "persona-core"
-DISABLE_VARIABLE = "PERSONA_STEER_PLUGINS"
 
 
 class Named(Protocol):
@@ -49,7 +49,12 @@ class PluginManager:
 
     pluggy: pluggy.PluginManager
     failures: list[LoadFailure] = field(default_factory=list)
-    versions: dict[str, str] = field(default_factory=dict)
+    distributions: dict[str, Distribution] = field(default_factory=dict)
+    """Every package that has an entry point for plugins, loaded or not."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Package -> why it is not loaded: disabled, or not allowed."""
+    hook_versions: dict[str, int] = field(default_factory=dict)
+    """Package -> the version of the hooks that it was written for."""
     cache: dict[str, dict[str, Registered]] = field(default_factory=dict)
     report: Callable[[LoadFailure], None] = lambda failure: None
 
@@ -97,9 +102,14 @@ class PluginManager:
         """Yield (distribution, version, plugin) for every loaded plugin, sorted by distribution."""
         named = ((self._distribution(plugin), plugin) for plugin in self.pluggy.get_plugins())
         for distribution, plugin in sorted(named, key=lambda pair: pair[0]):
-            yield distribution, self.versions.get(distribution, ""), plugin
+            yield distribution, self.version(distribution), plugin
 
-    def keep(self, distribution: str, where: str, error: Exception) -> None:
+    def version(self, distribution: str) -> str:
+        """Return a package's version; nothing for what is built in."""
+        found = self.distributions.get(distribution)
+        return found.version or "" if found is not None else ""
+
+    def keep(self, distribution: str, where: str, error: BaseException) -> None:
         """Keep a failure, and report it where it is the first of its distribution."""
         failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))
         if failure in self.failures:
@@ -112,7 +122,7 @@ class PluginManager:
     def _call(self, implementation: Any, distribution: str, hook: str) -> list[Any]:
         try:
             return list(implementation.function())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.keep(distribution, hook, error)
             return []
 
@@ -120,23 +130,39 @@ class PluginManager:
         return (self.pluggy.get_name(plugin) or BUILTIN).partition(":")[0]
 
     def _failed(self) -> str:
-        names = ", ".join(f"{failure.distribution} ({failure.error})" for failure in self.failures)
-        return f"; these plugins failed to load: {names}" if names else ""
+        failed = ", ".join(f"{failure.distribution} ({failure.error})" for failure in self.failures)
+        refused = ", ".join(f"{name} ({reason})" for name, reason in self.refused.items())
+        parts = {"these plugins failed to load": failed, "the configuration keeps these out": refused}
+        return "".join(f"; {what}: {names}" for what, names in parts.items() if names)
 
 
-def load_plugins(found: Iterable[Distribution] | None = None) -> PluginManager:
+def load_plugins(
+    found: Iterable[Distribution] | None = None,
+    *,
+    choice: PluginChoice | None = None,
+    announce: Callable[[Distribution], None] = lambda distribution: None,
+) -> PluginManager:
     """Load the built-in plugin and every installed one; a broken one is kept in `failures` and stops nothing.
 
-    `PERSONA_STEER_PLUGINS=""` loads none but the built-in one. `found` replaces the installed distributions.
+    `found` replaces the installed distributions, and `choice` what the workspace's configuration allows. `announce` is
+    told of each package before any of its code runs.
     """
     from persona_core import builtins
 
     manager = PluginManager(pluggy.PluginManager(hookspecs.PROJECT))
     manager.pluggy.add_hookspecs(hookspecs)
     manager.pluggy.register(builtins, name=BUILTIN)
-    if os.environ.get(DISABLE_VARIABLE) != "":
-        for distribution, entry_point in _entry_points(manager, distributions() if found is None else found):
-            _load(manager, distribution, entry_point)
+    choice = plugin_choice(find_workspace()) if choice is None else choice
+    for distribution, entry_point in _entry_points(manager, distributions() if found is None else found):
+        name = _name(distribution)
+        first = name not in manager.distributions
+        manager.distributions[name] = distribution
+        if reason := choice.refusal(name):
+            manager.refused[name] = reason
+            continue
+        if first:
+            announce(distribution)
+        _load(manager, name, entry_point)
     return manager
 
 
@@ -159,17 +185,33 @@ def _name(distribution: Distribution) -> str:
     return distribution.metadata["Name"] or "unnamed"
 
 
-def _load(manager: PluginManager, distribution: Distribution, entry_point: EntryPoint) -> None:
-    name = _name(distribution)
+def _load(manager: PluginManager, name: str, entry_point: EntryPoint) -> None:
     label = f"{name}:{entry_point.name}"
-    manager.versions[name] = distribution.version or ""
     try:
-        manager.pluggy.register(entry_point.load(), name=label)
+        module = entry_point.load()
+        manager.hook_versions[name] = written_for(module)
+        manager.pluggy.register(module, name=label)
         manager.pluggy.check_pending()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if manager.pluggy.has_plugin(label):
             manager.pluggy.unregister(name=label)
         manager.keep(name, entry_point.name, error)
+
+
+def written_for(module: object) -> int:
+    """Return the version of the hooks that a plugin declares, the first where it declares none.
+
+    Raises `PluginError` for one that is newer than these hooks.
+    """
+    version = getattr(module, "HOOK_VERSION", 1)
+    if type(version) is not int or version < 1:
+        raise PluginError(f"HOOK_VERSION is {version!r}: write the whole number that docs/hooks.md gives")
+    if version > hookspecs.HOOK_VERSION:
+        raise PluginError(
+            f"it was written for version {version} of the hooks, and this persona-core has {hookspecs.HOOK_VERSION}: "
+            "run `python -m pip install --upgrade persona-core`, or install an older version of the package"
+        )
+    return version
 
 
 def _registry(items: Iterable[tuple[str, Registered]]) -> dict[str, Registered]:

@@ -62,6 +62,11 @@ class Workspace:
         return self.root / "conversations"
 
     @property
+    def plugin_record(self) -> Path:
+        """When each plugin package was first seen here."""
+        return self.root / "plugins.json"
+
+    @property
     def state_file(self) -> Path:
         """The active set: which personas `load` has named."""
         return self.root / "state.json"

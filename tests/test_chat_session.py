@@ -225,7 +225,7 @@ def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny: 
     said = talk(session, "second")
     outcome = type_line(session, "/compare")
     assert isinstance(outcome, SideBySide)
-    assert dict(outcome.make())["sage"] == said.text.strip()
+    assert dict(outcome.columns())["sage"] == said.text.strip()
     assert session.conversation.turns[1:] == [said]
 
 

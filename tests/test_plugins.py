@@ -9,7 +9,8 @@ from textwrap import dedent
 import pytest
 
 from persona_core.errors import PluginError
-from persona_core.plugins import BUILTIN, DISABLE_VARIABLE, LoadFailure, PluginManager, load_plugins
+from persona_core.plugin_choice import PLUGINS_VARIABLE
+from persona_core.plugins import BUILTIN, LoadFailure, PluginManager, load_plugins
 
 Install = Callable[..., Distribution]
 POLICY = """
@@ -34,7 +35,7 @@ NAMELESS = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Install:
     """Return a function from a name and a module's source to an installed distribution."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv(DISABLE_VARIABLE, raising=False)
+    monkeypatch.delenv(PLUGINS_VARIABLE, raising=False)
     prefix = f"plug_{abs(hash(request.node.nodeid))}_"
 
     def make(name: str, source: str, entry_points: str | None = None) -> Distribution:
@@ -71,6 +72,8 @@ def test_a_good_plugin_is_found_beside_the_built_in_one(install: Install) -> Non
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("import a_module_that_is_not_there", "ModuleNotFoundError"),
         ("def broken(:", "SyntaxError"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        ("HOOK_VERSION = 99", "PluginError: it was written for version 99 of the hooks"),
         (NO_SPEC, "PluginValidationError: unknown hook 'register_everything'"),
         (SIGNATURE, "PluginValidationError: Plugin 'persona-bad:plugin' for hook 'register_models'"),
     ],
@@ -170,9 +173,9 @@ def test_a_misspelt_policy_gets_the_nearest_name() -> None:
 
 def test_an_empty_variable_loads_none_but_the_built_in(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [install("persona-strict", POLICY.format(name="strict"))]
-    monkeypatch.setenv(DISABLE_VARIABLE, "")
+    monkeypatch.setenv(PLUGINS_VARIABLE, "")
     assert set(policies(load_plugins(found=found))) == {"percentile-floor"}
-    monkeypatch.setenv(DISABLE_VARIABLE, "1")
+    monkeypatch.setenv(PLUGINS_VARIABLE, "other, Persona_Strict")
     assert set(policies(load_plugins(found=found))) == {"percentile-floor", "strict"}
 
 

@@ -14,6 +14,8 @@ from persona_core.errors import PromptError
 from persona_core.progress import Progress
 
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
     from persona_core.config import Config
     from persona_core.model_wrapper import ModelWrapper
     from persona_core.persona_manager import PersonaManager
@@ -39,11 +41,27 @@ class App:
     @cached_property
     def plugins(self) -> PluginManager:
         """The plugins; one that does not work is a warning here, or when a hook of it is first called."""
-        from persona_core.plugins import load_plugins
-
-        plugins = self._plugins or load_plugins()
+        plugins = self._plugins or self._load_plugins()
         if self._warns:
             plugins.on_failure(warn)
+        return plugins
+
+    def _load_plugins(self) -> PluginManager:
+        """Load what the workspace allows; a package that is new since the last run is announced before it runs."""
+        from persona_core.plugin_choice import plugin_choice
+        from persona_core.plugin_record import PluginRecord
+        from persona_core.plugins import load_plugins
+        from persona_core.workspace import find_workspace
+
+        workspace = find_workspace(self.folder)
+        record = PluginRecord(workspace)
+
+        def announce(distribution: Distribution) -> None:
+            if record.note(distribution):
+                say(announcement(distribution))
+
+        plugins = load_plugins(choice=plugin_choice(workspace), announce=announce)
+        record.save()
         return plugins
 
     def config(self) -> Config:
@@ -77,6 +95,17 @@ class App:
 def warn(failure: LoadFailure) -> None:
     """Say in one line which plugin does not work."""
     say(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}")
+
+
+def announcement(distribution: Distribution) -> str:
+    """Say that a package is new, and how to keep its code from running."""
+    from persona_core.plugin_record import publisher
+
+    name, by = distribution.metadata["Name"], publisher(distribution) or "it does not say whom"
+    return (
+        f"Note: the plugin {name} {distribution.version} (by {by}) is new since the last run; its code runs from now "
+        f"on. `persona-steer plugins disable {name}` keeps it out"
+    )
 
 
 def say(line: str) -> None:

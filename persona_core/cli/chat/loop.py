@@ -97,7 +97,7 @@ class Loop:
                 self.screen.say(self._confirmed(outcome))
             case SideBySide():
                 with self.screen.waiting(outcome.doing):
-                    columns = outcome.make()
+                    columns = outcome.columns()
                 self.screen.columns(columns)
             case Work():
                 with progress_bar() as progress:

@@ -3,7 +3,10 @@
 import click
 
 from persona_core.cli.app import App, json_option
+from persona_core.cli.plugins.choosing import disable, enable
+from persona_core.cli.plugins.installing import install, uninstall
 from persona_core.cli.plugins.listing import show_all
+from persona_core.cli.plugins.showing import show
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -34,3 +37,7 @@ def list_(app: App, as_json: bool) -> None:
       persona-steer plugins list
     """
     show_all(app.plugins, as_json)
+
+
+for each in (show, enable, disable, install, uninstall):
+    command.add_command(each)

@@ -26,7 +26,8 @@ def show_all(plugins: PluginManager, as_json: bool) -> None:
 
 
 def _text(row: dict[str, Any]) -> str:
-    head = f"{row['package']} {row['version']}" + (f"  FAILED: {row['error']}" if row["error"] else "")
+    state = f"  FAILED: {row['error']}" if row["error"] else f"  {row['refused']}" if row["refused"] else ""
+    head = f"{row['package']} {row['version']}{state}"
     return "\n".join([head, *(f"  {hook}: {', '.join(names)}" for hook, names in row["registered"].items())])
 
 
@@ -42,12 +43,13 @@ def packages(plugins: PluginManager) -> list[dict[str, Any]]:
     return [
         {
             "package": name,
-            "version": __version__ if name == BUILTIN else plugins.versions.get(name, ""),
+            "version": __version__ if name == BUILTIN else plugins.version(name),
             "hooks": sorted(registered.get(name, {})),
             "registered": registered.get(name, {}),
             "error": errors.get(name),
+            "refused": plugins.refused.get(name),
         }
-        for name in sorted({*registered, *errors})
+        for name in sorted({*registered, *errors, *plugins.refused})
     ]
 
 

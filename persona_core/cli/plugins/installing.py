@@ -1,0 +1,84 @@
+"""`plugins install` and `plugins uninstall`: pip in the environment that persona-steer runs in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import click
+
+from persona_core.cli.app import App, say
+from persona_core.cli.plugins.choosing import known, needing
+from persona_core.cli.plugins.showing import about
+from persona_core.errors import PluginError
+from persona_core.plugin_choice import plugin_choice
+from persona_core.plugins import load_plugins
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command("install")
+@click.argument("packages", nargs=-1, required=True)
+@click.option("-e", "--editable", is_flag=True, help="Install folders so that changes to their code are seen at once.")
+@click.option("-U", "--upgrade", is_flag=True, help="Upgrade what is installed already.")
+@yes_option
+@click.pass_obj
+def install(app: App, packages: Sequence[str], editable: bool, upgrade: bool, yes: bool) -> None:
+    """Install packages with pip, into the environment that persona-steer runs in, and show what they bring.
+
+    A plugin's code runs with all of your rights at every start: install what you trust.
+
+    \b
+    Example:
+      persona-steer plugins install persona-capping-guard
+      persona-steer plugins install -e ./my-pack
+    """
+    before = {name: found.version for name, found in app.plugins.distributions.items()}
+    _agree(f"Install {', '.join(packages)}? Its code runs with all of your rights", yes)
+    options = [*(["--upgrade"] if upgrade else []), *(["--editable"] if editable else [])]
+    _pip("install", *(word for package in packages for word in (*options, package)))
+    workspace = app.config().workspace
+    found = load_plugins(choice=plugin_choice(workspace))
+    new = [name for name, each in found.distributions.items() if before.get(name) != each.version]
+    for name in new:
+        facts = about(found, name, workspace)
+        click.echo(f"{name} {facts['version']}: {facts['status']}")
+        for hook, names in facts["registered"].items():
+            click.echo(f"  {hook}: {', '.join(names)}")
+    if not new:
+        say("Note: no new plugin package came of it: what was installed registers nothing, or was there before")
+
+
+@click.command("uninstall")
+@click.argument("name")
+@yes_option
+@click.pass_obj
+def uninstall(app: App, name: str, yes: bool) -> None:
+    """Uninstall a plugin package with pip. Vectors, archetypes and settings of the workspace stay.
+
+    \b
+    Example:
+      persona-steer plugins uninstall persona-chat-stats
+    """
+    package = known(app.plugins, name)
+    for key in needing(app.config(), app.plugins, package):
+        say(f"Note: {key} needs {package}: until you change it, what asks for it is refused")
+    _agree(f"Uninstall {package}?", yes)
+    _pip("uninstall", "--yes", package)
+    click.echo(f"{package} is uninstalled")
+
+
+def _agree(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise PluginError(f"{question.rstrip('?')}: nobody is there to answer; add --yes")
+    click.confirm(question, abort=True)
+
+
+def _pip(*words: str) -> None:
+    """Run pip; what it says goes to the user, and its failure is an error."""
+    done = subprocess.run([sys.executable, "-m", "pip", *words], check=False)
+    if done.returncode:
+        raise PluginError(f"pip {words[0]} failed; what it said stands above")
