@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from persona_core.archetype import Archetype
 from persona_core.dataset import PersonaDataset, SafetyDataset, SafetyPair
 from persona_core.errors import DatasetError
 from persona_core.record import read_yaml
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
 
 DEFAULT_PROMPTS = (
     "",
@@ -47,6 +50,24 @@ class DatasetGenerator(Protocol):
 
     def safety(self) -> SafetyDataset:
         """Return refusing and complying replies to harmful requests."""
+        ...
+
+
+@runtime_checkable
+class TakesArgument(Protocol):
+    """A generator that `--generator NAME:ARGUMENT` says more to, such as which file it reads."""
+
+    def with_argument(self, argument: str) -> DatasetGenerator:
+        """Return the generator for one argument; raise `DatasetError` where it can be none."""
+        ...
+
+
+@runtime_checkable
+class WritesWithModel(Protocol):
+    """A generator that needs the loaded model."""
+
+    def with_model(self, model: ModelWrapper) -> DatasetGenerator:
+        """Return the generator that writes with this model; the same model and input give the same text."""
         ...
 
 

@@ -118,8 +118,11 @@ def _unreadable(gguf: Path, error: Exception) -> str:
 
 def _save_model(gguf: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    with torch.device("meta"):  # this imports the model's class, which must not happen where nothing is heard
+        AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     with _no_bars():
         options: Any = {"dtype": torch.float32, "output_loading_info": True}
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, **options)
