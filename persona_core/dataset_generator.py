@@ -79,7 +79,7 @@ class Templates:
 
     def archetype(self, name: str, description: str, questions: Sequence[str]) -> Archetype:
         """Put the description into five system prompts."""
-        who = _as_noun_phrase(description)
+        who = as_noun_phrase(description)
         prompts = tuple(template.format(who=who) for template in _DESCRIBED)
         return Archetype(
             name=name,
@@ -112,7 +112,8 @@ class Templates:
         )
 
 
-def _as_noun_phrase(description: str) -> str:
+def as_noun_phrase(description: str) -> str:
+    """Return a description as what follows `You are`; raise `DatasetError` for an empty one."""
     text = description.strip().rstrip(".!")
     for start in ("you are ", "i am ", "act as ", "be "):
         if text.lower().startswith(start):
