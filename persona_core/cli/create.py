@@ -7,12 +7,13 @@ import click
 from persona_core.archetype import Archetype
 from persona_core.atomic_file import write_atomically
 from persona_core.cli.app import App, model_option
+from persona_core.cli.datasets import generator_option
 from persona_core.cli.extract import extract_all, require_axes
 from persona_core.dataset import PersonaDataset
 from persona_core.dataset_generator import DatasetGenerator
 from persona_core.errors import ArchetypeError, DatasetError
 from persona_core.names import check_name
-from persona_core.persona_data import DEFAULT_GENERATOR, dataset_path, generator, own_dataset, write_dataset
+from persona_core.persona_data import dataset_path, generator, own_dataset, write_dataset
 from persona_core.persona_manager import PersonaManager
 
 
@@ -20,13 +21,7 @@ from persona_core.persona_manager import PersonaManager
 @click.argument("name")
 @click.option("--description", help="Who the persona is: 'a grumpy pirate captain who loves the sea'.")
 @click.option("--from-archetype", "base", help="Start from an archetype's system prompts and questions.")
-@click.option(
-    "--generator",
-    "maker",
-    default=DEFAULT_GENERATOR,
-    show_default=True,
-    help="A registered generator, or NAME:ARGUMENT.",
-)
+@generator_option
 @click.option("--no-extract", is_flag=True, help="Write the archetype only; do not load the model.")
 @model_option
 @click.pass_obj

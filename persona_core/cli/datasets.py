@@ -1,10 +1,11 @@
 """`persona-steer datasets`: the text that extraction reads, as editable files."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from persona_core.cli.app import App
+from persona_core.cli.app import App, Decorator
 from persona_core.config import Config
 from persona_core.dataset import PersonaDataset, SafetyDataset, to_text
 from persona_core.persona_data import (
@@ -18,6 +19,13 @@ from persona_core.persona_data import (
 )  # fmt: skip
 
 KINDS = ("safety", "personas")
+generator_option: Decorator[Any] = click.option(
+    "--generator",
+    "maker",
+    default=DEFAULT_GENERATOR,
+    show_default=True,
+    help="A registered generator, or NAME:ARGUMENT.",
+)
 
 
 @click.group("datasets")
@@ -34,13 +42,7 @@ def command() -> None:
 @command.command("generate")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("names", nargs=-1)
-@click.option(
-    "--generator",
-    "maker",
-    default=DEFAULT_GENERATOR,
-    show_default=True,
-    help="A registered generator, or NAME:ARGUMENT.",
-)
+@generator_option
 @click.option("--force", is_flag=True, help="Overwrite files that were edited, too.")
 @click.pass_obj
 def generate(app: App, kind: str, names: tuple[str, ...], maker: str, force: bool) -> None:
