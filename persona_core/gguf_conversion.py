@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from functools import cache
 from io import StringIO
@@ -46,6 +46,19 @@ def is_converted(folder: Path, facts: Mapping[str, object]) -> bool:
     """Say whether `folder` holds what `convert` writes for these facts."""
     source, weights = folder / SOURCE, folder / WEIGHTS
     return source.is_file() and weights.is_file() and source.read_bytes() == _source(facts)
+
+
+def header(gguf: Path) -> Callable[[str, Any], Any]:
+    """Return a function from a key of the file's header to its value, or to the second argument where there is none."""
+    import gguf as package
+
+    reader: Any = package.GGUFReader(gguf)
+
+    def value(key: str, default: Any) -> Any:
+        field = reader.fields.get(key)
+        return default if field is None else field.contents()
+
+    return value
 
 
 def knows_splitter(vocabulary: str, splitter: str) -> bool:
@@ -154,25 +167,10 @@ def _save_tokenizer(gguf: Path, folder: Path) -> None:
 
     with _no_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    vocabulary, splitter, context = _header(gguf)
-    _set_splitter(tokenizer, vocabulary, splitter)
-    tokenizer.model_max_length = context
+    value = header(gguf)
+    _set_splitter(tokenizer, value("tokenizer.ggml.model", ""), value("tokenizer.ggml.pre", ""))
+    tokenizer.model_max_length = int(value(f"{value('general.architecture', '')}.context_length", 2048))
     tokenizer.save_pretrained(folder)
-
-
-def _header(gguf: Path) -> tuple[str, str, int]:
-    """Return the kind of vocabulary, the name of its splitter, and the longest context in tokens."""
-    import gguf as package
-
-    reader: Any = package.GGUFReader(gguf)
-
-    def value(key: str, default: Any) -> Any:
-        field = reader.fields.get(key)
-        return default if field is None else field.contents()
-
-    architecture = value("general.architecture", "")
-    context = int(value(f"{architecture}.context_length", 2048))
-    return value("tokenizer.ggml.model", ""), value("tokenizer.ggml.pre", ""), context
 
 
 def _set_splitter(tokenizer: Any, vocabulary: str, splitter: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from persona_core.errors import ModelError
-from persona_core.gguf_conversion import knows_splitter
+from persona_core.gguf_conversion import header, knows_splitter
 
 _NO_ARCHITECTURE = frozenset({"general", "tokenizer"})
 _NOT_FOR_CHAT = frozenset({"t5", "umt5"})
@@ -32,11 +32,7 @@ def read_header(path: Path) -> Header:
     import gguf
 
     reader: Any = gguf.GGUFReader(path)
-
-    def value(key: str, default: Any) -> Any:
-        field = reader.fields.get(key)
-        return default if field is None else field.contents()
-
+    value = header(path)
     architecture = str(value("general.architecture", ""))
     return Header(
         architecture=architecture,
