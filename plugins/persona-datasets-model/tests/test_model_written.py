@@ -25,6 +25,8 @@ from persona_core.plugins import load_plugins
 from persona_core.testing import check_dataset_generator
 
 WHO = "a grumpy pirate captain who loves the sea"
+BRIEF = 28
+"""Tokens of a system prompt, fewer than usual so that the tests are quick."""
 texts = st.text(st.sampled_from("abc sea.,?!'1"), max_size=30)
 
 
@@ -36,7 +38,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelWrapper:
 
 
 def test_the_generator_keeps_the_contract(model: ModelWrapper) -> None:
-    check_dataset_generator(ModelWritten().with_model(model))
+    check_dataset_generator(ModelWritten(prompt_tokens=BRIEF, list_tokens=40).with_model(model))
 
 
 def test_the_generator_is_found_by_its_entry_point_and_asks_for_a_model() -> None:
@@ -50,14 +52,14 @@ def test_the_same_number_gives_the_same_text_in_whatever_company_and_without_the
     model: ModelWrapper, tmp_path: Path
 ) -> None:
     request = replace(question_request(WHO), max_new_tokens=8)
-    together = list(replies(model, request, 0, 3))
-    assert len(set(together)) == 3
+    together = list(replies(model, request, 1, 2))
+    assert len(set(together)) == 2
     kept, model.config = model.config, get_config(tmp_path, model="smollm2").replace({"extraction.batch_size": 1})
     try:
-        assert next(replies(model, request, 2, 1)) == together[2]
+        assert next(replies(model, request, 2, 1)) == together[1]
         assert os.listdir(tmp_path / "cache" / model.identity.slug) == ["written.jsonl"]
         model.config = model.config.replace({"extraction.seed": 7})
-        assert next(replies(model, request, 2, 1)) != together[2]
+        assert next(replies(model, request, 2, 1)) != together[1]
     finally:
         model.config = kept
 
@@ -70,7 +72,7 @@ def test_what_was_sampled_before_is_not_sampled_again(model: ModelWrapper, monke
 
 
 def test_system_prompts_say_who_speaks_and_what_the_model_adds(model: ModelWrapper) -> None:
-    found = system_prompts(model, prompt_request("a baker with thirty years of work behind them"), 3)
+    found = system_prompts(model, prompt_request("a baker with thirty years of work behind them", BRIEF), 3)
     assert len(found) == 3
     assert all(prompt.startswith("You are a baker with thirty years of work behind them. You") for prompt in found)
     added = [prompt.partition("them. ")[2] for prompt in found]
