@@ -1,6 +1,6 @@
 """How much of what a model writes serves, by filter, for three descriptions; and an example of what is kept.
 
-python plugins/persona-datasets-model/bench/written.py [--model smollm2] [--replies 40]
+python plugins/persona-datasets-model/bench/written.py [--model smollm2] [--replies 24]
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     """Print a row a description and kind of text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--replies", type=int, default=40)
+    parser.add_argument("--replies", type=int, default=24)
     options = parser.parse_args()
     model = ModelWrapper(get_config(model=options.model))
     print(f"{'':10} {'':9} {'seen':>5} {'kept':>6}  " + "  ".join(f"{reason:>9}" for reason in REASONS))
