@@ -13,9 +13,9 @@ from pydantic import (
     ValidationError,
 )
 
-from persona_core.errors import ConfigError, PluginError
+from persona_core.errors import ConfigError, ModelError, PluginError
 from persona_core.layers import check_layers
-from persona_core.model_source import ModelSource
+from persona_core.model_source import ModelScheme, ModelSource
 from persona_core.names import NAME_PATTERN, suggestion
 from persona_core.plugin_choice import plugin_choice, read_config_data
 from persona_core.plugins import PluginManager, load_plugins
@@ -163,15 +163,27 @@ def get_config(
 
 
 def model_source(name: str, plugins: PluginManager | None = None) -> ModelSource | None:
-    """Return the plugin's entry for an alias, or None where `name` is a hub id, a folder or a file."""
-    if "/" in name or Path(name).suffix or Path(name).is_dir():
+    """Return the plugin's entry for an alias or `SCHEME:ARGUMENT`; None where `name` is a hub id, a folder or a file.
+
+    Raises `ModelError` for a scheme without its argument.
+    """
+    scheme, _, argument = name.partition(":")
+    if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
         return None
     plugins = plugins or load_plugins()
     try:
-        found = plugins.find("register_models", name, "model")
+        found = plugins.find("register_models", scheme, "model")
     except PluginError:
         return None
-    return found if isinstance(found, ModelSource) else None
+    if isinstance(found, ModelScheme):
+        return _of_scheme(found, argument)
+    return found if isinstance(found, ModelSource) and scheme == name else None
+
+
+def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
+    if not argument:
+        raise ModelError(f"{scheme.name!r} alone names no model: write {scheme.usage}")
+    return scheme.source(argument)
 
 
 def model_slug(name: str, plugins: PluginManager | None = None) -> str:

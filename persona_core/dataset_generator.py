@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from persona_core.archetype import Archetype
 from persona_core.dataset import PersonaDataset, SafetyDataset, SafetyPair
 from persona_core.errors import DatasetError
 from persona_core.record import read_yaml
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
 
 DEFAULT_PROMPTS = (
     "",
@@ -50,6 +53,24 @@ class DatasetGenerator(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesArgument(Protocol):
+    """A generator that `--generator NAME:ARGUMENT` says more to, such as which file it reads."""
+
+    def with_argument(self, argument: str) -> DatasetGenerator:
+        """Return the generator for one argument; raise `DatasetError` where it can be none."""
+        ...
+
+
+@runtime_checkable
+class WritesWithModel(Protocol):
+    """A generator that needs the loaded model."""
+
+    def with_model(self, model: ModelWrapper) -> DatasetGenerator:
+        """Return the generator that writes with this model; the same model and input give the same text."""
+        ...
+
+
 @dataclass(frozen=True)
 class Templates:
     """The built-in generator: offline, from written templates."""
@@ -58,7 +79,7 @@ class Templates:
 
     def archetype(self, name: str, description: str, questions: Sequence[str]) -> Archetype:
         """Put the description into five system prompts."""
-        who = _as_noun_phrase(description)
+        who = as_noun_phrase(description)
         prompts = tuple(template.format(who=who) for template in _DESCRIBED)
         return Archetype(
             name=name,
@@ -91,7 +112,8 @@ class Templates:
         )
 
 
-def _as_noun_phrase(description: str) -> str:
+def as_noun_phrase(description: str) -> str:
+    """Return a description as what follows `You are`; raise `DatasetError` for an empty one."""
     text = description.strip().rstrip(".!")
     for start in ("you are ", "i am ", "act as ", "be "):
         if text.lower().startswith(start):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from persona_core.dataset_generator import DatasetGenerator
     from persona_core.evaluation.judges import Judge
     from persona_core.evaluation.prompt_set import PromptSet
-    from persona_core.model_source import ModelSource
+    from persona_core.model_source import ModelScheme, ModelSource
 
 PROJECT = "persona_core"
 HOOK_VERSION = 2
@@ -57,8 +57,8 @@ def register_capping_policies() -> Iterable[CappingPolicy]:
 
 
 @hookspec
-def register_models() -> Iterable[ModelSource]:
-    """Return model aliases: a short name and how to get its weights into a local folder."""
+def register_models() -> Iterable[ModelSource | ModelScheme]:
+    """Return model aliases: a short name, or `NAME:ARGUMENT`, and how to get its weights into a local folder."""
     raise NotImplementedError
 
 

@@ -171,6 +171,6 @@ def _cannot_load(name: str, reason: str) -> str:
 
 
 def _unknown(name: str, plugins: PluginManager) -> str:
-    aliases = plugins.registry("register_models")
-    near = suggestion(name, aliases)
+    aliases = plugins.registry("register_models").items()
+    near = suggestion(name, [getattr(item.value, "usage", alias) for alias, item in aliases])
     return f"no model {name!r}{near}; or give a local folder, a GGUF file or a hub id such as owner/name"

@@ -1,4 +1,4 @@
-"""ModelSource: an alias, and how to get its weights into a local folder."""
+"""ModelSource: an alias, and how to get its weights into a local folder; ModelScheme: many of them, by an argument."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,3 +22,17 @@ class ModelSource:
     summary: str
     fetch: Callable[[Report], Path]
     recommended: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelScheme:
+    """A kind of model that a plugin can provide: `NAME:ARGUMENT`, such as `gguf:PATH`.
+
+    `source` takes the argument and returns the model, whose `name` is the whole `NAME:ARGUMENT`; it raises `ModelError`
+    for an argument that can be none. It is called at every start, so it reads little and leaves the work to `fetch`.
+    """
+
+    name: str
+    usage: str
+    summary: str
+    source: Callable[[str], ModelSource]

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from persona_core.archetype import Archetype
 from persona_core.atomic_file import read_text, write_atomically
 from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, is_edited, to_text
-from persona_core.dataset_generator import DatasetGenerator
-from persona_core.errors import DatasetError
+from persona_core.dataset_generator import DatasetGenerator, TakesArgument, WritesWithModel
+from persona_core.errors import DatasetError, PluginError
 from persona_core.names import check_name
 from persona_core.persona_manager import PersonaManager
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
 
 DEFAULT_GENERATOR = "templates"
 
 
-def generator(manager: PersonaManager, name: str = DEFAULT_GENERATOR) -> DatasetGenerator:
-    """Return an installed dataset generator; raise `PluginError` with the nearest name."""
-    return manager.plugins.find("register_dataset_generators", name, "dataset generator")  # type: ignore[no-any-return]
+def generator(
+    manager: PersonaManager, name: str = DEFAULT_GENERATOR, model: Callable[[], ModelWrapper] | None = None
+) -> DatasetGenerator:
+    """Return an installed dataset generator, with the argument of `NAME:ARGUMENT` and the model where it wants one.
+
+    `model` loads it. Raises `PluginError` with the nearest name, or where there is nobody to load a model.
+    """
+    plain, colon, argument = name.partition(":")
+    found: Any = manager.plugins.find("register_dataset_generators", plain, "dataset generator")
+    if colon:
+        found = _with_argument(found, argument)
+    if isinstance(found, WritesWithModel):
+        found = _with_model(found, model, plain)
+    return found  # type: ignore[no-any-return]
+
+
+def _with_argument(found: Any, argument: str) -> DatasetGenerator:
+    if not isinstance(found, TakesArgument):
+        raise PluginError(f"the dataset generator {found.name!r} takes no argument; it was given {argument!r}")
+    return found.with_argument(argument)
+
+
+def _with_model(found: WritesWithModel, model: Callable[[], ModelWrapper] | None, name: str) -> DatasetGenerator:
+    if model is None:
+        raise PluginError(f"the dataset generator {name!r} writes with a model, and none is loaded here")
+    return found.with_model(model())
 
 
 def persona_dataset(manager: PersonaManager, name: str) -> PersonaDataset:
@@ -40,6 +68,15 @@ def generated_persona(manager: PersonaManager, name: str, maker: DatasetGenerato
     """Return what a generator makes of an archetype, at the configured size."""
     settings = manager.config.extraction
     return maker.persona(manager.archetype(name), settings.system_prompts, settings.questions)
+
+
+def own_dataset(manager: PersonaManager, archetype: Archetype, maker: DatasetGenerator) -> PersonaDataset | None:
+    """Return what a generator makes of a new archetype, or None where extraction makes the same of it by itself."""
+    settings = manager.config.extraction
+    made, usual = (
+        each.persona(archetype, settings.system_prompts, settings.questions) for each in (maker, generator(manager))
+    )
+    return None if made == usual else made
 
 
 def calibration_questions(manager: PersonaManager, dataset: PersonaDataset, n: int) -> list[str]:

@@ -74,7 +74,7 @@ def roll_out(
         Row(prompt, request.plan, seed * 1_000_003 + place if request.seed is None else request.seed)
         for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
     ]
-    keys = [_key(model, row, sampling) for row in rows]
+    keys = [reply_key(model, row, sampling) for row in rows]
     missing = [place for place, key in enumerate(keys) if key not in cache.replies]
     done = len(requests) - len(missing)
     progress(stage, done, len(requests))
@@ -91,7 +91,8 @@ def roll_out(
     ]
 
 
-def _key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
+def reply_key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
+    """Return what a reply is kept by: the same key is the same reply."""
     what = [model.identity.fingerprint, str(model.dtype), list(row.prompt), repr(sampling), row.seed]
     if row.plan.changes:
         what.append(row.plan.digest())

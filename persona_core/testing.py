@@ -77,6 +77,7 @@ def check_dataset_generator(generator: DatasetGenerator) -> None:
     check_name(generator.name, kind="dataset generator")
     questions = [f"What do you think of number {number}?" for number in range(16)]
     archetypes = [_described(generator, name, questions) for name in ("pilot", "baker")]
+    archetypes[1] = archetypes[1].model_copy(update={"questions": archetypes[0].questions})
     for sizes in ((1, 2), (3, 8), (50, 50)):
         datasets = [_check_dataset(generator, archetype, *sizes) for archetype in archetypes]
         shared = len({dataset.default_digest() for dataset in datasets}) == 1

@@ -7,23 +7,30 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.config import Config, get_config, keys, model_slug, slug, split_key
-from persona_core.errors import ConfigError, PersonaError
+from persona_core.config import Config, get_config, keys, model_slug, model_source, slug, split_key
+from persona_core.errors import ConfigError, ModelError, PersonaError
 from persona_core.hookspecs import hookimpl
 from persona_core.layers import resolve_layers
-from persona_core.model_source import ModelSource
+from persona_core.model_source import ModelScheme, ModelSource
 from persona_core.plugins import PluginManager, load_plugins
 from persona_core.workspace import Workspace
 
 
 class TinyModel:
-    """A plugin that brings one model."""
+    """A plugin that brings one model, and one for every number of layers."""
 
     @hookimpl
-    def register_models(self) -> list[ModelSource]:
-        """Return a model with values of its own."""
+    def register_models(self) -> list[ModelSource | ModelScheme]:
+        """Return a model with values of its own, and a scheme."""
         wanted = {"extraction.target_layers": "3-5", "steering.default_strength": 0.5}
-        return [ModelSource("tiny", "tiny-0.1b", "a tiny model", lambda report: Path("tiny"), wanted)]
+        tiny = ModelSource("tiny", "tiny-0.1b", "a tiny model", lambda report: Path("tiny"), wanted)
+        return [tiny, ModelScheme("deep", "deep:LAYERS", "a model of any depth", self.deep)]
+
+    @staticmethod
+    def deep(argument: str) -> ModelSource:
+        """Return the model of so many layers."""
+        wanted = {"extraction.target_layers": argument}
+        return ModelSource(f"deep:{argument}", slug(f"deep-{argument}"), "deep", lambda report: Path("deep"), wanted)
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +183,35 @@ def test_the_dumped_configuration_reads_back_equal(tmp_path: Path, plugins: Plug
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("tiny", "tiny-0.1b"), ("Qwen/Qwen2.5-7B-Instruct", "qwen-qwen2.5-7b-instruct"), ("/x/My Model.gguf", "my-model")],
+    [
+        ("tiny", "tiny-0.1b"),
+        ("deep:/x/y.z", "deep--x-y.z"),
+        ("Qwen/Qwen2.5-7B-Instruct", "qwen-qwen2.5-7b-instruct"),
+        ("/x/My Model.gguf", "my-model"),
+    ],
 )
 def test_a_models_vectors_have_one_safe_folder(plugins: PluginManager, name: str, folder: str) -> None:
     assert model_slug(name, plugins) == folder
+
+
+def test_a_scheme_gives_the_model_of_its_argument_with_its_recommended_values(
+    tmp_path: Path, plugins: PluginManager
+) -> None:
+    config = get_config(tmp_path, model="deep:7", plugins=plugins)
+    assert (config.model.name, config.extraction.target_layers) == ("deep:7", "7")
+
+
+@pytest.mark.parametrize("name", ["deep", "deep:"])
+def test_a_scheme_without_its_argument_says_how_it_is_written(
+    tmp_path: Path, plugins: PluginManager, name: str
+) -> None:
+    with pytest.raises(ModelError, match="write deep:LAYERS"):
+        get_config(tmp_path, model=name, plugins=plugins)
+
+
+@pytest.mark.parametrize("name", ["tiny:7", "shallow:7", "C:/models/x", "org/model:7"])
+def test_a_colon_makes_no_scheme_of_another_name(plugins: PluginManager, name: str) -> None:
+    assert model_source(name, plugins) is None
 
 
 @given(st.text(max_size=30))

@@ -34,7 +34,7 @@ TIERS = (
     ("cpu_linear", "growing_cache", "model_loading", "twin"),
     ("static_steering",),
     ("steer_module",),
-    ("memory_plan", "tally"),
+    ("gguf_conversion", "memory_plan", "model_cache", "tally"),
     ("fingerprint", "persona_data", "prompting"),
     ("persona_manager", "vector_building"),
     ("active_set", "config_file", "vector_store"),

