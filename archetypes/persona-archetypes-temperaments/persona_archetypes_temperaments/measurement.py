@@ -1,0 +1,194 @@
+"""Measure the questionnaire on a model: how steering moves its agreement with each statement, and so each factor.
+
+Agreement is `log p(agree) - log p(disagree)` in nats, the mean over the phrasings of a statement. A factor's score is
+half of what the agreement with its positive statements has over that with its negative ones. A model that says yes
+more often, whatever it is asked, therefore moves no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from persona_archetypes_temperaments.questionnaire import Factor, Item, items, phrasings, read_factors
+from persona_core import ModelWrapper, PersonaManager, SteeringEngine
+from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, randomised
+from persona_core.evaluation.run import machine
+from persona_core.evaluation.statistics import Interval
+from persona_core.progress import Progress, silent
+from persona_core.record import Record
+from persona_core.rollout import chat
+from persona_core.scoring import plan_gains, reply_log_probs
+from persona_core.steering_plan import SteeringPlan
+
+_N_PROMPTS = 2
+"""system prompts of a persona that the control uses, as the judge `log-prob` does"""
+_RESAMPLES = 2000
+
+
+class GroupShift(Record):
+    """What one way of making personas does to the factors, in nats.
+
+    own: persona -> how far its own factor moves toward its pole. contrasts: factor -> (factor -> its score under the
+    high persona less that under the low one). agreeing: persona -> rise of the agreement with all statements.
+    """
+
+    own: dict[str, Interval]
+    own_contrasts: dict[str, Interval]
+    contrasts: dict[str, dict[str, float]]
+    agreeing: dict[str, float]
+
+
+class IpipResult(Record):
+    """The groups, the unsteered scores, and what the figures depend on."""
+
+    model: str
+    machine: str
+    strength: float
+    safety: bool
+    seed: int
+    statements: int
+    unsteered: dict[str, Interval]
+    groups: dict[str, GroupShift]
+
+
+def measure(
+    model: ModelWrapper,
+    manager: PersonaManager,
+    factors: Mapping[str, Factor],
+    strength: float | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> IpipResult:
+    """Ask about every statement unsteered and under each pole: its vector, a random vector, its system prompts.
+
+    The poles are those of `factors`; the statements are those of all five.
+    """
+    asked = items(read_factors())
+    engine = SteeringEngine(model, manager)
+    wanted = [engine.steering(name, strength) for name, _ in _poles(factors)]
+    plans = [engine.plan(one) for one in wanted]
+    turned = [randomised(plan, seed + place) for place, plan in enumerate(plans)]
+    plain = agreement(model, asked)
+    changes = {}
+    progress("questionnaire", 1, 4)
+    changes[VECTORS] = agreement_changes(model, asked, plans)
+    progress("questionnaire", 2, 4)
+    changes[RANDOM] = agreement_changes(model, asked, turned)
+    progress("questionnaire", 3, 4)
+    changes[PROMPTS] = _prompted(model, manager, factors, asked) - plain
+    progress("questionnaire", 4, 4)
+    return IpipResult(
+        model=model.identity.name,
+        machine=machine(str(model.device), str(model.dtype).removeprefix("torch.")),
+        strength=wanted[0].strength,
+        safety=wanted[0].safety,
+        seed=seed,
+        statements=len(asked),
+        unsteered={name: score_interval(plain, asked, name, seed) for name in names(asked)},
+        groups={name: group_shift(change, factors, asked, seed) for name, change in changes.items()},
+    )
+
+
+def agreement(model: ModelWrapper, asked: Sequence[Item], system: str = "") -> Float[Tensor, "item"]:
+    """Return the unsteered agreement with each statement, in nats."""
+    prompts, replies = _rows(model, asked, system)
+    return _log_odds(reply_log_probs(model, prompts, replies), replies, len(asked))
+
+
+def agreement_changes(
+    model: ModelWrapper, asked: Sequence[Item], plans: Sequence[SteeringPlan]
+) -> Float[Tensor, "plan item"]:
+    """Return what each plan adds to the agreement with each statement, in nats."""
+    prompts, replies = _rows(model, asked, "")
+    return _log_odds(plan_gains(model, prompts, replies, plans), replies, len(asked))
+
+
+def group_shift(
+    changes: Float[Tensor, "pole item"], factors: Mapping[str, Factor], asked: Sequence[Item], seed: int
+) -> GroupShift:
+    """Return the shifts of the factors for the changes of every pole, in the order of the factors, high before low."""
+    by_pole = dict(zip((name for name, _ in _poles(factors)), changes, strict=True))
+    between = {name: by_pole[factor.high] - by_pole[factor.low] for name, factor in factors.items()}
+    own = {
+        pole: score_interval(sign * by_pole[pole], asked, name, seed)
+        for name, factor in factors.items()
+        for pole, sign in factor.poles
+    }
+    return GroupShift(
+        own=own,
+        own_contrasts={name: score_interval(change, asked, name, seed) for name, change in between.items()},
+        contrasts={
+            name: {other: round(score(change, asked, other), 4) for other in names(asked)}
+            for name, change in between.items()
+        },
+        agreeing={pole: round(float(change.mean()), 4) for pole, change in by_pole.items()},
+    )
+
+
+def names(asked: Sequence[Item]) -> list[str]:
+    """Return the factors that statements are of, in their order."""
+    return list(dict.fromkeys(item.factor for item in asked))
+
+
+def score(values: Float[Tensor, "item"], asked: Sequence[Item], factor: str) -> float:
+    """Return a factor's score for the agreement with every statement."""
+    high, low = _sides(values, asked, factor)
+    return float(high.mean() - low.mean()) / 2
+
+
+def score_interval(values: Float[Tensor, "item"], asked: Sequence[Item], factor: str, seed: int = 0) -> Interval:
+    """Return the score with its 95 % bootstrap interval: statements are drawn anew, each side from its own."""
+    chance = torch.Generator().manual_seed(seed)
+    high, low = (_resampled(side, chance) for side in _sides(values, asked, factor))
+    bounds = ((high - low) / 2).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Interval(value=round(score(values, asked, factor), 4), low=round(bounds[0], 4), high=round(bounds[1], 4))
+
+
+def _poles(factors: Mapping[str, Factor]) -> Iterator[tuple[str, int]]:
+    return (pole for factor in factors.values() for pole in factor.poles)
+
+
+def _prompted(
+    model: ModelWrapper, manager: PersonaManager, factors: Mapping[str, Factor], asked: Sequence[Item]
+) -> Float[Tensor, "pole item"]:
+    """Return the unsteered agreement under each pole's own system prompts."""
+    systems = [manager.archetype(name).system_prompts[:_N_PROMPTS] for name, _ in _poles(factors)]
+    return torch.stack([torch.stack([agreement(model, asked, one) for one in each]).mean(0) for each in systems])
+
+
+def _rows(model: ModelWrapper, asked: Sequence[Item], system: str) -> tuple[list[list[int]], list[list[int]]]:
+    """Return prompts and replies as tokens: for each statement and phrasing the agreeing answer, then the other."""
+    prompts, replies = [], []
+    for item in asked:
+        for phrasing in phrasings(item.statement):
+            prompt = model.encode(chat(phrasing.question, system))
+            for answer in (phrasing.agree, phrasing.disagree):
+                prompts.append(prompt)
+                replies.append(list(model.tokenizer.encode(answer, add_special_tokens=False)))
+    return prompts, replies
+
+
+def _log_odds(
+    per_token: Float[Tensor, "*plan row"], replies: Sequence[Sequence[int]], n_items: int
+) -> Float[Tensor, "*plan item"]:
+    """Return agreeing less disagreeing answers, whole answers and not means over their tokens, by statement."""
+    whole = per_token * torch.tensor([len(reply) for reply in replies])
+    pairs = whole.view(*whole.shape[:-1], n_items, -1, 2)
+    return (pairs[..., 0] - pairs[..., 1]).mean(-1)
+
+
+def _sides(
+    values: Float[Tensor, "item"], asked: Sequence[Item], factor: str
+) -> tuple[Float[Tensor, "high"], Float[Tensor, "low"]]:
+    """Return the values of a factor's positive statements and of its negative ones, in float64."""
+    keys = torch.tensor([item.key if item.factor == factor else 0 for item in asked])
+    return values[keys > 0].double(), values[keys < 0].double()
+
+
+def _resampled(side: Float[Tensor, "item"], chance: torch.Generator) -> Float[Tensor, "resample"]:
+    return side[torch.randint(len(side), (_RESAMPLES, len(side)), generator=chance)].mean(1)
