@@ -86,13 +86,13 @@ def _own_table(result: IpipResult, factors: Mapping[str, Factor]) -> Iterator[st
 
 
 def _contrast_table(result: IpipResult) -> Iterator[str]:
-    """Yield, for the vectors of each factor's personas, the high one's scores less the low one's on every factor."""
-    contrasts = next(iter(result.groups.values())).contrasts
-    yield from _head(["high less low, vectors", *contrasts])
-    for name, scores in contrasts.items():
+    """Yield the unsteered scores, and for each factor's personas by vector the high one's less the low one's."""
+    yield from _head(["high less low, vectors", *result.unsteered])
+    for name, scores in next(iter(result.groups.values())).contrasts.items():
         yield _row(
             [name, *(f"**{value:.2f}**" if other == name else f"{value:.2f}" for other, value in scores.items())]
         )
+    yield _row(["unsteered score", *(str(score) for score in result.unsteered.values())])
 
 
 def _head(cells: list[str]) -> Iterable[str]:

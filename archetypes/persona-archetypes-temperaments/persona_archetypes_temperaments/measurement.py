@@ -7,7 +7,7 @@ more often, whatever it is asked, therefore moves no score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -72,16 +72,16 @@ def measure(
     engine = SteeringEngine(model, manager)
     wanted = [engine.steering(name, strength) for name, _ in _poles(factors)]
     plans = [engine.plan(one) for one in wanted]
-    turned = [randomised(plan, seed + place) for place, plan in enumerate(plans)]
     plain = agreement(model, asked)
-    changes = {}
-    progress("questionnaire", 1, 4)
-    changes[VECTORS] = agreement_changes(model, asked, plans)
-    progress("questionnaire", 2, 4)
-    changes[RANDOM] = agreement_changes(model, asked, turned)
-    progress("questionnaire", 3, 4)
-    changes[PROMPTS] = _prompted(model, manager, factors, asked) - plain
-    progress("questionnaire", 4, 4)
+    groups: dict[str, Callable[[], Float[Tensor, "pole item"]]] = {
+        VECTORS: lambda: agreement_changes(model, asked, plans),
+        RANDOM: lambda: agreement_changes(model, asked, _turned(plans, seed)),
+        PROMPTS: lambda: _prompted(model, manager, factors, asked) - plain,
+    }
+    shifts = {}
+    for done, (group, changes) in enumerate(groups.items()):
+        progress("questionnaire", done, len(groups))
+        shifts[group] = group_shift(changes(), factors, asked, seed)
     return IpipResult(
         model=model.identity.name,
         machine=machine(str(model.device), str(model.dtype).removeprefix("torch.")),
@@ -90,7 +90,7 @@ def measure(
         seed=seed,
         statements=len(asked),
         unsteered={name: score_interval(plain, asked, name, seed) for name in names(asked)},
-        groups={name: group_shift(change, factors, asked, seed) for name, change in changes.items()},
+        groups=shifts,
     )
 
 
@@ -151,6 +151,10 @@ def score_interval(values: Float[Tensor, "item"], asked: Sequence[Item], factor:
 
 def _poles(factors: Mapping[str, Factor]) -> Iterator[tuple[str, int]]:
     return (pole for factor in factors.values() for pole in factor.poles)
+
+
+def _turned(plans: Sequence[SteeringPlan], seed: int) -> list[SteeringPlan]:
+    return [randomised(plan, seed + place) for place, plan in enumerate(plans)]
 
 
 def _prompted(
