@@ -48,10 +48,10 @@ def collect(places: Iterable[Path]) -> list[Archetype | PersonaError]:
     out; a place with no other ones is an error.
     """
     errors: list[PersonaError] = []
-    found: dict[str, list[tuple[PurePosixPath, Archetype]]] = defaultdict(list)
+    found: dict[str, dict[PurePosixPath, Archetype]] = defaultdict(dict)
     for place in places:
         for where, archetype in _of_place(place, errors):
-            found[archetype.name].append((where, archetype))
+            found[archetype.name][where] = archetype
     return [*_single(found, errors), *errors]
 
 
@@ -106,14 +106,12 @@ def _is_meant(data: Any) -> bool:
     return isinstance(data, dict) and not data.keys().isdisjoint(PublishedFile.model_fields)
 
 
-def _single(
-    found: Mapping[str, list[tuple[PurePosixPath, Archetype]]], errors: list[PersonaError]
-) -> Iterator[Archetype]:
+def _single(found: Mapping[str, Mapping[PurePosixPath, Archetype]], errors: list[PersonaError]) -> Iterator[Archetype]:
     for name, same in found.items():
         if len(same) == 1:
-            yield same[0][1]
+            yield from same.values()
         else:
-            where = ", ".join(str(place) for place, _ in same)
+            where = ", ".join(map(str, same))
             errors.append(ArchetypeError(f"{len(same)} files give {name!r}, and none is taken: {where}; keep one"))
 
 

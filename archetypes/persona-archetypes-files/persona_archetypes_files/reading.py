@@ -29,9 +29,11 @@ def json_files(path: Path) -> list[JsonFile]:
     """
     if path.is_dir():
         return _in_folder(path)
+    if path.suffix == ".json" and path.is_file():
+        return [JsonFile(PurePosixPath(path.as_posix()), _on_disk(path))]
     for parent in (path, *path.parents):
         if parent.is_file():
-            return _in_file(parent, path)
+            return _in_archive(parent, path)
     raise ArchetypeError(f"{path} is not there; name a folder, an archive, a folder in an archive, or a JSON file")
 
 
@@ -67,9 +69,7 @@ def _on_disk(path: Path) -> bytes | ArchetypeError:
         return ArchetypeError(f"cannot read {path}: {error.strerror or error}")
 
 
-def _in_file(file: Path, wanted: Path) -> list[JsonFile]:
-    if file.suffix == ".json":
-        return [JsonFile(PurePosixPath(file.as_posix()), _on_disk(file))]
+def _in_archive(file: Path, wanted: Path) -> list[JsonFile]:
     from persona_archetypes_files.archives import archived
 
     folder = PurePosixPath(wanted.as_posix())

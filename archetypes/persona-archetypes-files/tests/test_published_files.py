@@ -182,6 +182,15 @@ def test_of_two_files_of_one_name_none_is_taken(tmp_path: Path) -> None:
     assert "two/hermit.json" in error
 
 
+def test_a_file_that_two_places_lead_to_is_taken_once() -> None:
+    assert collect([PUBLISHED, PUBLISHED / "roles", PUBLISHED / "roles/pirate.json"]) == collect([PUBLISHED])
+
+
+def test_a_json_file_holds_no_other_files() -> None:
+    (error,) = errors(collect([PUBLISHED / "roles/pirate.json/x"]))
+    assert error.startswith(f"cannot read the archive {PUBLISHED}/roles/pirate.json: ")
+
+
 @pytest.mark.parametrize(("name", "pack"), [("a.zip", pack_zip), ("a.tar.gz", pack_tar)])
 @pytest.mark.parametrize("member", ["../evil.json", "/evil.json", "x/../../evil.json"])
 def test_a_member_that_leads_out_of_its_archive_is_refused(tmp_path: Path, name: str, pack: Pack, member: str) -> None:
