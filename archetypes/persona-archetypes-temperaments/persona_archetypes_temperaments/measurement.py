@@ -1,31 +1,33 @@
 """Measure the questionnaire on a model: how steering moves its agreement with each statement, and so each factor.
 
-Agreement is `log p(agree) - log p(disagree)` in nats, the mean over the phrasings of a statement. A factor's score is
-half of what the agreement with its positive statements has over that with its negative ones. A model that says yes
-more often, whatever it is asked, therefore moves no score.
+Agreement is `log p(agree) - log p(disagree)` of the answers' first tokens, in nats, the mean over the phrasings of a
+statement. A factor's score is half of what the agreement with its positive statements has over that with its negative
+ones. A model that says yes more often, whatever it is asked, therefore moves no score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from persona_archetypes_temperaments.questionnaire import Factor, Item, items, phrasings, read_factors
+from persona_archetypes_temperaments.questionnaire import Factor, Item, Phrasing, items, phrasings, read_factors
 from persona_core import ModelWrapper, PersonaManager, SteeringEngine
+from persona_core.decoding import Row, arm_rows
+from persona_core.errors import ModelError
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, randomised
 from persona_core.evaluation.run import machine
 from persona_core.evaluation.statistics import Interval
+from persona_core.model_wrapper import batches
 from persona_core.progress import Progress, silent
 from persona_core.record import Record
 from persona_core.rollout import chat
-from persona_core.scoring import plan_gains, reply_log_probs
-from persona_core.steering_plan import SteeringPlan
+from persona_core.shared_prefix import begin
+from persona_core.steering_plan import UNSTEERED, SteeringPlan
 
-_N_PROMPTS = 2
-"""system prompts of a persona that the control uses, as the judge `log-prob` does"""
+_BATCH = 16
 _RESAMPLES = 2000
 
 
@@ -73,15 +75,16 @@ def measure(
     wanted = [engine.steering(name, strength) for name, _ in _poles(factors)]
     plans = [engine.plan(one) for one in wanted]
     plain = agreement(model, asked)
-    groups: dict[str, Callable[[], Float[Tensor, "pole item"]]] = {
-        VECTORS: lambda: agreement_changes(model, asked, plans),
-        RANDOM: lambda: agreement_changes(model, asked, _turned(plans, seed)),
-        PROMPTS: lambda: _prompted(model, manager, factors, asked) - plain,
+    conditions = {
+        VECTORS: [(plan, "") for plan in plans],
+        RANDOM: [(randomised(plan, seed + place), "") for place, plan in enumerate(plans)],
+        PROMPTS: [(UNSTEERED, manager.archetype(name).system_prompts[0]) for name, _ in _poles(factors)],
     }
     shifts = {}
-    for done, (group, changes) in enumerate(groups.items()):
-        progress("questionnaire", done, len(groups))
-        shifts[group] = group_shift(changes(), factors, asked, seed)
+    for done, (group, each) in enumerate(conditions.items()):
+        progress("questionnaire", done, len(conditions))
+        changes = torch.stack([agreement(model, asked, *condition) - plain for condition in each])
+        shifts[group] = group_shift(changes, factors, asked, seed)
     return IpipResult(
         model=model.identity.name,
         machine=machine(str(model.device), str(model.dtype).removeprefix("torch.")),
@@ -94,18 +97,16 @@ def measure(
     )
 
 
-def agreement(model: ModelWrapper, asked: Sequence[Item], system: str = "") -> Float[Tensor, "item"]:
-    """Return the unsteered agreement with each statement, in nats."""
-    prompts, replies = _rows(model, asked, system)
-    return _log_odds(reply_log_probs(model, prompts, replies), replies, len(asked))
-
-
-def agreement_changes(
-    model: ModelWrapper, asked: Sequence[Item], plans: Sequence[SteeringPlan]
-) -> Float[Tensor, "plan item"]:
-    """Return what each plan adds to the agreement with each statement, in nats."""
-    prompts, replies = _rows(model, asked, "")
-    return _log_odds(plan_gains(model, prompts, replies, plans), replies, len(asked))
+def agreement(
+    model: ModelWrapper, asked: Sequence[Item], plan: SteeringPlan = UNSTEERED, system: str = ""
+) -> Float[Tensor, "item"]:
+    """Return the agreement with each statement, in nats."""
+    found = []
+    for same in zip(*(phrasings(item.statement) for item in asked), strict=True):
+        logits = _next_logits(model, [model.encode(chat(phrasing.question, system)) for phrasing in same], plan)
+        agree, disagree = _first_tokens(model, same[0])
+        found.append(logits[:, agree] - logits[:, disagree])
+    return torch.stack(found).mean(0)
 
 
 def group_shift(
@@ -153,37 +154,26 @@ def _poles(factors: Mapping[str, Factor]) -> Iterator[tuple[str, int]]:
     return (pole for factor in factors.values() for pole in factor.poles)
 
 
-def _turned(plans: Sequence[SteeringPlan], seed: int) -> list[SteeringPlan]:
-    return [randomised(plan, seed + place) for place, plan in enumerate(plans)]
+def _next_logits(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan
+) -> Float[Tensor, "row vocab"]:
+    """Return the logits of each prompt's next token under a plan."""
+    found: dict[int, Tensor] = {}
+    for places in batches([len(prompt) for prompt in prompts], _BATCH):
+        rows = [prompts[place] for place in places]
+        armed = arm_rows(model, [Row(row, plan) for row in rows])
+        batch = begin(model, rows, [len(row) - 1 for row in rows], armed=armed)
+        found |= zip(places, batch.run(model, armed)[:, -1].float().cpu(), strict=True)
+    return torch.stack([found[place] for place in range(len(prompts))])
 
 
-def _prompted(
-    model: ModelWrapper, manager: PersonaManager, factors: Mapping[str, Factor], asked: Sequence[Item]
-) -> Float[Tensor, "pole item"]:
-    """Return the unsteered agreement under each pole's own system prompts."""
-    systems = [manager.archetype(name).system_prompts[:_N_PROMPTS] for name, _ in _poles(factors)]
-    return torch.stack([torch.stack([agreement(model, asked, one) for one in each]).mean(0) for each in systems])
-
-
-def _rows(model: ModelWrapper, asked: Sequence[Item], system: str) -> tuple[list[list[int]], list[list[int]]]:
-    """Return prompts and replies as tokens: for each statement and phrasing the agreeing answer, then the other."""
-    prompts, replies = [], []
-    for item in asked:
-        for phrasing in phrasings(item.statement):
-            prompt = model.encode(chat(phrasing.question, system))
-            for answer in (phrasing.agree, phrasing.disagree):
-                prompts.append(prompt)
-                replies.append(list(model.tokenizer.encode(answer, add_special_tokens=False)))
-    return prompts, replies
-
-
-def _log_odds(
-    per_token: Float[Tensor, "*plan row"], replies: Sequence[Sequence[int]], n_items: int
-) -> Float[Tensor, "*plan item"]:
-    """Return agreeing less disagreeing answers, whole answers and not means over their tokens, by statement."""
-    whole = per_token * torch.tensor([len(reply) for reply in replies])
-    pairs = whole.view(*whole.shape[:-1], n_items, -1, 2)
-    return (pairs[..., 0] - pairs[..., 1]).mean(-1)
+def _first_tokens(model: ModelWrapper, phrasing: Phrasing) -> tuple[int, int]:
+    """Return the tokens that the two answers begin with; raise `ModelError` where they are the same."""
+    answers = (phrasing.agree, phrasing.disagree)
+    agree, disagree = (model.tokenizer.encode(answer, add_special_tokens=False)[0] for answer in answers)
+    if agree == disagree:
+        raise ModelError(f"{model.identity.name} begins {' and '.join(answers)} with the same token; use another model")
+    return agree, disagree
 
 
 def _sides(

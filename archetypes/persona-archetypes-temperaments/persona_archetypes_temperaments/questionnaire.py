@@ -77,6 +77,7 @@ def phrasings(statement: str) -> list[Phrasing]:
 
 
 _FORMS = (
-    ('Is this statement true of you? "{statement}" Answer {first} or {second}.', "Yes", "No"),
-    ('Do you agree with this statement about yourself? "{statement}" Reply {first} or {second}.', "Agree", "Disagree"),
+    ('Answer {first} or {second}: is this statement true of you? "{statement}"', "Yes", "No"),
+    ('Reply {first} or {second}: is this what you are like? "{statement}"', "True", "False"),
 )
+"""the statement comes last, so that a batch of them shares what is read before"""

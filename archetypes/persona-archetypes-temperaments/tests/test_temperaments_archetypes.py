@@ -15,7 +15,6 @@ from persona_archetypes_temperaments.ipip import command, report
 from persona_archetypes_temperaments.measurement import (
     IpipResult,
     agreement,
-    agreement_changes,
     group_shift,
     score,
     score_interval,
@@ -25,7 +24,7 @@ from persona_archetypes_temperaments.questionnaire import Item, items, phrasings
 from persona_core import Archetype, ModelWrapper, SteeringEngine, get_config
 from persona_core.plugins import load_plugins
 from persona_core.rollout import chat
-from persona_core.scoring import reply_log_probs
+from persona_core.scoring import plan_gain, reply_log_probs
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-temperaments"
@@ -117,26 +116,31 @@ def test_a_pole_that_moves_its_factor_its_own_way_has_a_positive_shift() -> None
     assert shift.contrasts["extraversion"]["agreeableness"] == 0.0
 
 
-def test_agreement_is_the_log_odds_of_whole_answers(model: ModelWrapper) -> None:
-    asked = [ITEMS[0], ITEMS[-1]]
+def test_agreement_is_the_log_odds_of_the_answers(model: ModelWrapper) -> None:
+    asked = [ITEMS[-1]]
     by_hand = []
     for item in asked:
         odds = []
         for one in phrasings(item.statement):
-            prompt = model.encode(chat(one.question))
+            prompt = model.encode(chat(one.question, "Be loud."))
             answers = [model.tokenizer.encode(text, add_special_tokens=False) for text in (one.agree, one.disagree)]
-            alone = [float(reply_log_probs(model, [prompt], [answer])[0]) * len(answer) for answer in answers]
-            odds.append(alone[0] - alone[1])
+            assert [len(answer) for answer in answers] == [1, 1]
+            agree, disagree = reply_log_probs(model, [prompt, prompt], answers).tolist()
+            odds.append(agree - disagree)
         by_hand.append(sum(odds) / len(odds))
-    assert agreement(model, asked).tolist() == pytest.approx(by_hand, abs=1e-3)
+    assert agreement(model, asked, system="Be loud.").tolist() == pytest.approx(by_hand, abs=1e-3)
 
 
-def test_a_persona_changes_agreement_and_no_persona_does_not(model: ModelWrapper) -> None:
+def test_steering_changes_agreement_as_it_changes_the_answers(model: ModelWrapper) -> None:
     engine = SteeringEngine(model)
-    plans = [engine.plan(engine.steering(name)) for name in (None, "trickster")]
-    still, moved = agreement_changes(model, ITEMS[:4], plans)
-    assert still.abs().max() < 1e-4
-    assert moved.abs().max() > 0.01
+    plan = engine.plan(engine.steering("trickster"))
+    moved = agreement(model, ITEMS[:1], plan) - agreement(model, ITEMS[:1])
+    asked = phrasings(ITEMS[0].statement)
+    prompts = [model.encode(chat(one.question)) for one in asked for _ in range(2)]
+    answers = [model.tokenizer.encode(text) for one in asked for text in (one.agree, one.disagree)]
+    gains = plan_gain(model, prompts, answers, plan)
+    assert float(moved[0]) == pytest.approx(float((gains[0::2] - gains[1::2]).mean()), abs=1e-3)
+    assert abs(float(moved[0])) > 0.01
 
 
 def test_the_report_names_every_persona_and_factor() -> None:
