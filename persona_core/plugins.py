@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pluggy
 
 from persona_core import hookspecs
-from persona_core.errors import PluginError
+from persona_core.errors import PersonaError, PluginError
 from persona_core.names import check_name, suggestion
 from persona_core.plugin_choice import PluginChoice, plugin_choice
 from persona_core.workspace import find_workspace
@@ -120,11 +120,16 @@ class PluginManager:
             self.report(failure)
 
     def _call(self, implementation: Any, distribution: str, hook: str) -> list[Any]:
+        """Return a hook's objects; a `PersonaError` among them stands for one that cannot be made, and is kept."""
         try:
-            return list(implementation.function())
+            given = list(implementation.function())
         except (Exception, SystemExit) as error:
             self.keep(distribution, hook, error)
             return []
+        for value in given:
+            if isinstance(value, PersonaError):
+                self.keep(distribution, hook, value)
+        return [value for value in given if not isinstance(value, PersonaError)]
 
     def _distribution(self, plugin: Any) -> str:
         return (self.pluggy.get_name(plugin) or BUILTIN).partition(":")[0]

@@ -28,6 +28,18 @@ POLICY = """
 NO_SPEC = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_everything():\n    return []\n"
 SIGNATURE = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models(config):\n    return []\n"
 RAISES = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_capping_policies():\n    1 / 0\n"
+PARTLY = """
+    from persona_core import Archetype, hookimpl
+    from persona_core.errors import ArchetypeError
+
+    @hookimpl
+    def register_archetypes():
+        return [
+            ArchetypeError("one.json: no instruction"),
+            Archetype(name="hermit", description="a hermit", system_prompts=("Be silent.",)),
+            ArchetypeError("two.json: no instruction"),
+        ]
+"""
 NAMELESS = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models():\n    return ['text']\n"
 
 
@@ -105,6 +117,16 @@ def test_a_hook_that_returns_nothing_is_a_failure(install: Install) -> None:
     manager = load_plugins(found=[install("persona-bad", RAISES.replace("1 / 0", "pass"))])
     assert set(policies(manager)) == {"percentile-floor"}
     assert manager.failures[0].error.startswith("TypeError")
+
+
+def test_an_error_among_the_objects_is_kept_and_the_objects_beside_it_work(install: Install) -> None:
+    manager = load_plugins(found=[install("persona-files", PARTLY)])
+    reported: list[LoadFailure] = []
+    manager.on_failure(reported.append)
+    assert list(manager.registry("register_archetypes")) == ["hermit"]
+    errors = [f"ArchetypeError: {name}.json: no instruction" for name in ("one", "two")]
+    assert [failure.error for failure in manager.failures] == errors
+    assert [failure.error for failure in reported] == errors[:1]
 
 
 def test_two_plugins_of_one_name_are_both_named(install: Install) -> None:
