@@ -10,6 +10,7 @@ import torch
 
 from persona_core.blending import BlendingStrategy, WeightedVector
 from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
+from persona_core.clamping import MOST
 from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
@@ -136,4 +137,11 @@ def _check_clamps(clamps: Sequence[ClampProjection], policy: str, model: ModelWr
         if not sound or not 0 <= clamp.layer < model.n_layers or not clamp.low <= clamp.high:
             raise SafetyUnavailable(
                 f"capping policy {policy!r} returned an unusable bound for layer {clamp.layer}; use another policy"
+            )
+    for layer in {clamp.layer for clamp in clamps}:
+        different = {tuple(clamp.unit_direction.tolist()) for clamp in clamps if clamp.layer == layer}
+        if len(different) > MOST:
+            raise SafetyUnavailable(
+                f"capping policy {policy!r} bounds {len(different)} directions of layer {layer}, and at most {MOST} "
+                "can be held at once; use another policy"
             )

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from persona_core.clamping import ArmedClamp, Joint, cast_all, clamp_all
 from persona_core.steer_module import ArmedLayer
-from persona_core.vector_math import cast_into_range, shift_into_range
 
 
 class StaticSteer(nn.Module):
@@ -21,6 +21,11 @@ class StaticSteer(nn.Module):
     directions: Float[Tensor, "clamp rows 1 hidden"]
     low: Float[Tensor, "clamp rows 1"]
     high: Float[Tensor, "clamp rows 1"]
+    sides: Float[Tensor, "set clamp"]
+    gram: Float[Tensor, "rows clamp clamp"]
+    inverses: Float[Tensor, "set rows clamp clamp"]
+    products: Float[Tensor, "rows clamp clamp"]
+    """How the clamps stand to each other; a row without a clamp has zeros for it."""
     sums: Float[Tensor, "3 rows"]
     """Relative change, floor hits and projection on the probe, added up over tokens."""
     lowest: Float[Tensor, "2 rows"]
@@ -34,12 +39,17 @@ class StaticSteer(nn.Module):
         self.live = live
         self.adds, self.probes = armed.add is not None, armed.probe is not None
         self.bounded = tuple(clamp.high is not None for clamp in armed.clamps)
+        n_sets = 0 if armed.joint is None else len(armed.joint.sides)
         for name, shape in {
             "add": (rows, 1, hidden),
             "probe": (rows, 1, hidden),
             "directions": (clamps, rows, 1, hidden),
             "low": (clamps, rows, 1),
             "high": (clamps, rows, 1),
+            "sides": (n_sets, clamps),
+            "gram": (rows, clamps, clamps),
+            "inverses": (n_sets, rows, clamps, clamps),
+            "products": (rows, clamps, clamps),
             "sums": (3, rows),
             "lowest": (2, rows),
             "latest": (rows,),
@@ -64,26 +74,37 @@ class StaticSteer(nn.Module):
             self.low[place, :n] = clamp.low
             if clamp.high is not None:
                 self.high[place, :n] = clamp.high
+        if armed.joint is not None:
+            self._write_joint(armed.joint, n)
+
+    def _write_joint(self, joint: Joint, n: int) -> None:
+        self.sides.copy_(joint.sides)
+        self.gram[:n], self.products[:n] = joint.gram, joint.products
+        self.inverses[:, :n] = joint.inverses
 
     def forward(self, hidden: Float[Tensor, "rows 1 hidden"]) -> Float[Tensor, "rows 1 hidden"]:
         """Return the steered stream in the precision it came in, and count what was done."""
         wide, eps = hidden.float(), torch.finfo(hidden.dtype).eps
         steered = wide + self.add if self.adds else wide
+        clamps, joint = self._clamps(), self._joint()
+        steered, lifts = clamp_all(steered, clamps, joint, eps)
         hits, before = torch.zeros_like(self.sums[1]), torch.full_like(self.lowest[0], torch.inf)
-        for place, high in enumerate(self._high()):
-            shift, reached = shift_into_range(steered, self.directions[place], self.low[place], high, eps)
-            steered = steered + shift.unsqueeze(-1) * self.directions[place]
+        for clamp, (shift, reached) in zip(clamps, lifts, strict=True):
             hits = hits + (shift != 0)[:, 0]
-            before = torch.minimum(before, (reached - self.low[place])[:, 0])
-        output = steered.to(hidden.dtype)
-        for place, high in enumerate(self._high()):
-            bounds = self.directions[place], self.low[place], high
-            steered, output = cast_into_range(steered, hidden.dtype, *bounds, stop_early=False)
+            before = torch.minimum(before, (reached - clamp.low)[:, 0])
+        output = cast_all(steered, hidden.dtype, clamps, joint, stop_early=False)
         self._count(wide, output.float(), hits, before)
         return output
 
-    def _high(self) -> list[Tensor | None]:
-        return [self.high[place] if bounded else None for place, bounded in enumerate(self.bounded)]
+    def _clamps(self) -> list[ArmedClamp]:
+        return [
+            ArmedClamp(self.directions[place], self.low[place], self.high[place] if bounded else None)
+            for place, bounded in enumerate(self.bounded)
+        ]
+
+    def _joint(self) -> Joint | None:
+        several = len(self.bounded) > 1
+        return Joint(self.sides, self.gram, self.inverses, self.products) if several else None
 
     def _count(self, wide: Tensor, after: Tensor, hits: Tensor, before: Tensor) -> None:
         change = ((after - wide).norm(dim=-1) / wide.norm(dim=-1).clamp_min(1e-12))[:, 0]

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from persona_core.clamping import Lift
+
 Rows = EllipsisType | Int[Tensor, "rows"]
 """The places in the tally of the rows that ran."""
-Lift = tuple[Float[Tensor, "rows token"], Float[Tensor, "rows token"]]
-"""(shift along a clamp's direction, projection before it)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,199 @@
+"""Clamps of one layer at any angle: the nearest point within all bounds, whatever their order, also after a cast."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from persona_core.clamping import ArmedClamp, Joint, cast_all, clamp_all
+from persona_core.steer_module import arm
+from persona_core.steering_plan import ClampProjection, SteeringPlan
+from persona_core.vector_math import cast_into_range, shift_into_range, unit
+
+HIDDEN = 12
+EPS32 = torch.finfo(torch.float32).eps
+Bounds = tuple[float, float]
+
+
+def axes(n: int, seed: int, alike: float) -> list[Tensor]:
+    """Return directions of length 1 that share a part: cosines of about alike² / (1 + alike²)."""
+    chance = torch.Generator().manual_seed(seed)
+    own, shared = torch.randn(n, HIDDEN, generator=chance), torch.randn(1, HIDDEN, generator=chance)
+    return list(unit(unit(own) + alike * unit(shared)))
+
+
+def stream(seed: int, rows: int = 1, tokens: int = 5) -> Tensor:
+    return 3 * torch.randn(rows, tokens, HIDDEN, generator=torch.Generator().manual_seed(seed + 1))
+
+
+def armed(directions: Sequence[Tensor], bounds: Sequence[Bounds]) -> list[ArmedClamp]:
+    """Return clamps of one row."""
+    return [
+        ArmedClamp(
+            direction.view(1, 1, -1),
+            torch.tensor([[low]]),
+            torch.tensor([[high]]) if high < math.inf else None,
+        )
+        for direction, (low, high) in zip(directions, bounds, strict=True)
+    ]
+
+
+def clamped(hidden: Tensor, clamps: Sequence[ArmedClamp]) -> Tensor:
+    return clamp_all(hidden, clamps, Joint.of(clamps), EPS32)[0]
+
+
+def outside(hidden: Tensor, directions: Sequence[Tensor], bounds: Sequence[Bounds]) -> float:
+    """Return how far outside its worst bound any token lies, in float64."""
+    worst = 0.0
+    for direction, (low, high) in zip(directions, bounds, strict=True):
+        found = hidden.double() @ direction.double()
+        worst = max(worst, float((low - found).max()), float((found - high).max()))
+    return worst
+
+
+def by_dual_ascent(hidden: Tensor, directions: Sequence[Tensor], bounds: Sequence[Bounds]) -> Tensor:
+    """Return the nearest points by Hildreth's dual coordinate ascent in float64: slow, and another algorithm."""
+    rows = torch.stack(list(directions)).double()
+    points, shifts = hidden.double().reshape(-1, HIDDEN).clone(), torch.zeros(hidden.numel() // HIDDEN, len(rows))
+    shifts = shifts.double()
+    for _ in range(1000):
+        for place, (low, high) in enumerate(bounds):
+            free = points @ rows[place] - shifts[:, place]
+            new = (low - free).clamp_min(0) - (free - high).clamp_min(0)
+            points = points + (new - shifts[:, place])[:, None] * rows[place]
+            shifts[:, place] = new
+    return points.view(hidden.shape)
+
+
+lows = st.floats(-4, 4).map(lambda low: (low, math.inf))
+bands = st.tuples(st.floats(-4, 4), st.floats(0.5, 6)).map(lambda drawn: (drawn[0], drawn[0] + drawn[1]))
+bounds = st.lists(lows | bands, min_size=2, max_size=4)
+seeds, likeness = st.integers(0, 2**31), st.floats(0, 2)
+
+
+@given(bounds, seeds, likeness)
+def test_every_token_meets_every_bound(wanted: list[Bounds], seed: int, alike: float) -> None:
+    directions = axes(len(wanted), seed, alike)
+    assert outside(clamped(stream(seed), armed(directions, wanted)), directions, wanted) < 2e-5
+
+
+@settings(max_examples=15)
+@given(bounds, seeds, st.floats(0, 1))
+def test_the_point_is_the_nearest_one(wanted: list[Bounds], seed: int, alike: float) -> None:
+    directions, hidden = axes(len(wanted), seed, alike), stream(seed)
+    reference = by_dual_ascent(hidden, directions, wanted)
+    found = clamped(hidden, armed(directions, wanted)).double()
+    torch.testing.assert_close(found, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_one_clamp_after_the_other_is_not_the_nearest_point() -> None:
+    directions, wanted = axes(2, 0, 1.5), [(4.0, math.inf), (4.0, math.inf)]
+    hidden = -stream(0).abs()
+    clamps = armed(directions, wanted)
+    steered = clamp_all(hidden, clamps, None, EPS32)[0]
+    nearest = clamped(hidden, clamps)
+    assert bool(((steered - hidden).norm(dim=-1) > (nearest - hidden).norm(dim=-1) + 0.1).any())
+
+
+@given(bounds, seeds, likeness)
+def test_the_order_of_the_clamps_changes_nothing(wanted: list[Bounds], seed: int, alike: float) -> None:
+    directions, hidden = axes(len(wanted), seed, alike), stream(seed)
+    clamps = armed(directions, wanted)
+    first = clamped(hidden, clamps)
+    for order in itertools.permutations(clamps):
+        torch.testing.assert_close(clamped(hidden, order), first, rtol=1e-5, atol=5e-5)
+
+
+@given(lows | bands, seeds, st.sampled_from([torch.float32, torch.bfloat16]))
+def test_one_clamp_alone_gives_what_its_own_shift_gives_bit_by_bit(
+    wanted: Bounds, seed: int, dtype: torch.dtype
+) -> None:
+    hidden, eps = stream(seed).to(dtype).float(), torch.finfo(dtype).eps
+    (clamp,) = armed(axes(1, seed, 0), [wanted])
+    shift, before = shift_into_range(hidden, clamp.unit_direction, clamp.low, clamp.high, eps)
+    alone = hidden + shift.unsqueeze(-1) * clamp.unit_direction
+    steered, ((own, reached),) = clamp_all(hidden, [clamp], Joint.of([clamp]), eps)
+    assert torch.equal(steered, alone)
+    assert torch.equal(own, shift)
+    assert torch.equal(reached, before)
+    wanted_cast = cast_into_range(alone, dtype, clamp.unit_direction, clamp.low, clamp.high)[1]
+    assert torch.equal(cast_all(steered, dtype, [clamp], None), wanted_cast)
+
+
+@given(bounds, seeds, likeness)
+def test_tokens_within_all_bounds_stay_bit_identical(wanted: list[Bounds], seed: int, alike: float) -> None:
+    directions, hidden = axes(len(wanted), seed, alike), stream(seed, tokens=40)
+    inside = torch.ones(1, 40, dtype=torch.bool)
+    for direction, (low, high) in zip(directions, wanted, strict=True):
+        found = (hidden * direction).sum(-1)
+        inside &= (found >= low) & (found <= high)
+    assert torch.equal(clamped(hidden, armed(directions, wanted))[inside], hidden[inside])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@given(st.lists(lows, min_size=2, max_size=3), seeds, st.floats(0, 1))
+def test_every_floor_holds_after_the_cast(dtype: torch.dtype, wanted: list[Bounds], seed: int, alike: float) -> None:
+    directions, hidden = axes(len(wanted), seed, alike), stream(seed)
+    clamps = armed(directions, wanted)
+    joint = Joint.of(clamps)
+    steered, _ = clamp_all(hidden, clamps, joint, torch.finfo(dtype).eps)
+    cast = cast_all(steered, dtype, clamps, joint)
+    assert cast.dtype == dtype
+    assert outside(cast, directions, wanted) < 2e-5
+    assert torch.equal(cast_all(steered, dtype, clamps, joint, stop_early=False), cast)
+
+
+def test_two_floors_at_60_degrees_by_hand() -> None:
+    """From the origin to <x,a> >= 1 and <x,b> >= 1: along a + b, where both are 1."""
+    a, b = torch.zeros(HIDDEN), torch.zeros(HIDDEN)
+    a[0], b[0], b[1] = 1.0, 0.5, math.sqrt(0.75)
+    found = clamped(torch.zeros(1, 1, HIDDEN), armed([a, b], [(1.0, math.inf)] * 2))[0, 0]
+    torch.testing.assert_close(found, (a + b) / 1.5, rtol=0, atol=1e-5)
+
+
+def test_a_floor_that_another_meets_on_its_way_moves_nothing() -> None:
+    """From the origin to <x,a> >= 2 and <x,b> >= 0.5 at 60 degrees: 2a is within both."""
+    a, b = torch.zeros(HIDDEN), torch.zeros(HIDDEN)
+    a[0], b[0], b[1] = 1.0, 0.5, math.sqrt(0.75)
+    _, lifts = clamp_all(torch.zeros(1, 1, HIDDEN), clamps := armed([a, b], [(2.0, math.inf), (0.5, math.inf)]),
+                         Joint.of(clamps), EPS32)  # fmt: skip
+    assert [float(shift) for shift, _ in lifts] == [pytest.approx(2.0, abs=1e-5), 0.0]
+
+
+def test_where_bounds_contradict_each_other_the_last_holds() -> None:
+    (a,) = axes(1, 3, 0)
+    found = clamped(stream(3), armed([-a, a], [(1.0, math.inf), (2.0, math.inf)]))
+    assert outside(found, [a], [(2.0, math.inf)]) < 1e-5
+
+
+@given(seeds, likeness)
+def test_rows_of_a_batch_come_out_as_alone(seed: int, alike: float) -> None:
+    """One row with two floors, one with none, one with a floor and a band."""
+    one, other, third = axes(3, seed, alike)
+    plans = [
+        SteeringPlan(clamps=(ClampProjection(0, one, low=1.0), ClampProjection(0, other, low=2.0))),
+        SteeringPlan(clamps=(ClampProjection(0, third),)),
+        SteeringPlan(clamps=(ClampProjection(0, other, low=2.0), ClampProjection(0, third, low=-1.0, high=0.5))),
+    ]
+    hidden = stream(seed, rows=3)
+    together = arm(plans, torch.device("cpu"))[0](hidden)
+    chosen = arm(plans, torch.device("cpu"))[0].select([2, 0])(hidden[[2, 0]])
+    for row, plan in enumerate(plans):
+        alone = arm([plan], torch.device("cpu"))[0](hidden[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(chosen, together[[2, 0]], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_clamps_on_one_direction_are_one_and_lower_ends_come_first(order: Sequence[int]) -> None:
+    (a,) = axes(1, 5, 0)
+    own = [ClampProjection(0, a, low=1.0), ClampProjection(0, a.clone(), low=-1.0, high=0.5), ClampProjection(0, -a)]
+    layer = arm([SteeringPlan(clamps=tuple(own[place] for place in order))], torch.device("cpu"))[0]
+    assert len(layer.clamps) == 2
+    bounded = next(clamp for clamp in layer.clamps if torch.equal(clamp.unit_direction[0, 0], a))
+    assert (float(bounded.low), float(bounded.high)) == (1.0, 1.0)  # type: ignore[arg-type]
