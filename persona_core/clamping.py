@@ -10,12 +10,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from persona_core.vector_math import MARGIN, PUSHES, cast_into_range, shift_into_range
+from persona_core.vector_math import MARGIN, cast_into_range, shift_into_range
 
 MOST = 6
 """Different directions that may be bounded at one layer: every set of active bounds is tried, 3 to their power."""
 _SINGULAR = 1e-5
 """Of the largest eigenvalue of a set's Gram matrix: below it, another set gives the same point."""
+_PUSHES = 4
+"""How often what a cast leaves outside is shifted towards all bounds at once, before each clamp's own pushes."""
+_ROUNDING = 8.0
+"""Units of float32's eps times the length of a projection's products: beyond any rounding of their sum."""
 
 Lift = tuple[Float[Tensor, "rows token"], Float[Tensor, "rows token"]]
 """(shift along a clamp's direction, projection before any clamp)."""
@@ -134,6 +138,15 @@ def cast_all(
     return cast
 
 
+def outside(hidden: Float[Tensor, "rows token hidden"], clamp: ArmedClamp) -> Float[Tensor, "rows token"]:
+    """Return how far outside its range each token is; 0 within it, and where float32 cannot tell."""
+    products = hidden * clamp.unit_direction
+    before = products.sum(-1)
+    distance = clamp.low - before if clamp.high is None else torch.maximum(clamp.low - before, before - clamp.high)
+    rounding = _ROUNDING * torch.finfo(torch.float32).eps * products.norm(dim=-1)
+    return torch.where(distance > rounding, distance, 0.0)
+
+
 def _sides(clamps: Sequence[ArmedClamp]) -> list[tuple[int, ...]]:
     """Return every set of active bounds, the empty one first."""
     return list(product(*((0, 1) if clamp.high is None else (0, 1, -1) for clamp in clamps)))
@@ -188,7 +201,7 @@ def _push_all(
     """As `cast_into_range`, for all bounds at once: what the cast leaves outside is shifted again, twice as far."""
     low, high = _bounds(clamps)
     cast, eps = wide.to(dtype), torch.finfo(dtype).eps
-    for attempt in range(PUSHES):
+    for attempt in range(_PUSHES):
         seen = cast.float()
         before = _projections(seen, clamps)
         outside = ((before < low) | (before > high)).any(-1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from persona_core.clamping import ArmedClamp, Joint, cast_all, clamp_all
+from persona_core.clamping import ArmedClamp, Joint, cast_all, clamp_all, outside
 from persona_core.steer_module import ArmedLayer
 
 
@@ -26,6 +28,11 @@ class StaticSteer(nn.Module):
     inverses: Float[Tensor, "set rows clamp clamp"]
     products: Float[Tensor, "rows clamp clamp"]
     """How the clamps stand to each other; a row without a clamp has zeros for it."""
+    audit_directions: Float[Tensor, "audit rows 1 hidden"]
+    audit_low: Float[Tensor, "audit rows 1"]
+    audit_high: Float[Tensor, "audit rows 1"]
+    audited: Float[Tensor, "2 rows audit"]
+    """Tokens that audited bounds would have moved, and the largest distance outside them."""
     sums: Float[Tensor, "3 rows"]
     """Relative change, floor hits and projection on the probe, added up over tokens."""
     lowest: Float[Tensor, "2 rows"]
@@ -39,6 +46,8 @@ class StaticSteer(nn.Module):
         self.live = live
         self.adds, self.probes = armed.add is not None, armed.probe is not None
         self.bounded = tuple(clamp.high is not None for clamp in armed.clamps)
+        self.audit_bounded = tuple(audit.high is not None for audit in armed.audits)
+        audits = len(armed.audits)
         n_sets = 0 if armed.joint is None else len(armed.joint.sides)
         for name, shape in {
             "add": (rows, 1, hidden),
@@ -50,6 +59,10 @@ class StaticSteer(nn.Module):
             "gram": (rows, clamps, clamps),
             "inverses": (n_sets, rows, clamps, clamps),
             "products": (rows, clamps, clamps),
+            "audit_directions": (audits, rows, 1, hidden),
+            "audit_low": (audits, rows, 1),
+            "audit_high": (audits, rows, 1),
+            "audited": (2, rows, audits),
             "sums": (3, rows),
             "lowest": (2, rows),
             "latest": (rows,),
@@ -60,22 +73,32 @@ class StaticSteer(nn.Module):
     def write(self, armed: ArmedLayer) -> None:
         """Take over what an armed layer does to its rows; nothing is done to rows beyond. Counts start anew."""
         n = armed.n_rows
-        self.low.fill_(-torch.inf)
-        self.high.fill_(torch.inf)
-        self.sums.zero_()
-        self.lowest.fill_(torch.inf)
+        self._start()
         for name in ("add", "probe"):
             found = getattr(armed, name)
             getattr(self, name).zero_()
             if found is not None:
                 getattr(self, name)[:n] = found
-        for place, clamp in enumerate(armed.clamps):
-            self.directions[place, :n] = clamp.unit_direction
-            self.low[place, :n] = clamp.low
-            if clamp.high is not None:
-                self.high[place, :n] = clamp.high
+        self._write_clamps(armed.clamps, n, "")
+        self._write_clamps(armed.audits, n, "audit_")
         if armed.joint is not None:
             self._write_joint(armed.joint, n)
+
+    def _start(self) -> None:
+        """Begin to count."""
+        self.sums.zero_()
+        self.audited.zero_()
+        self.lowest.fill_(torch.inf)
+
+    def _write_clamps(self, clamps: Sequence[ArmedClamp], n: int, prefix: str) -> None:
+        directions, low, high = (getattr(self, prefix + name) for name in ("directions", "low", "high"))
+        low.fill_(-torch.inf)
+        high.fill_(torch.inf)
+        for place, clamp in enumerate(clamps):
+            directions[place, :n] = clamp.unit_direction
+            low[place, :n] = clamp.low
+            if clamp.high is not None:
+                high[place, :n] = clamp.high
 
     def _write_joint(self, joint: Joint, n: int) -> None:
         self.sides.copy_(joint.sides)
@@ -97,10 +120,12 @@ class StaticSteer(nn.Module):
         return output
 
     def _clamps(self) -> list[ArmedClamp]:
-        return [
-            ArmedClamp(self.directions[place], self.low[place], self.high[place] if bounded else None)
-            for place, bounded in enumerate(self.bounded)
-        ]
+        parts = zip(self.directions, self.low, self.high, self.bounded, strict=True)
+        return [ArmedClamp(direction, low, high if bounded else None) for direction, low, high, bounded in parts]
+
+    def _audits(self) -> list[ArmedClamp]:
+        parts = zip(self.audit_directions, self.audit_low, self.audit_high, self.audit_bounded, strict=True)
+        return [ArmedClamp(direction, low, high if bounded else None) for direction, low, high, bounded in parts]
 
     def _joint(self) -> Joint | None:
         several = len(self.bounded) > 1
@@ -114,10 +139,17 @@ class StaticSteer(nn.Module):
             distance = (after * self.directions[place]).sum(-1) - self.low[place]
             reached = torch.minimum(reached, distance[:, 0])
         counted = self.live.to(torch.float32)
+        if self.audit_bounded:
+            self._count_audits(after, counted)
         self.latest.copy_(probe)
         self.sums.add_(torch.stack([change, hits, probe]) * counted)
         lowest = torch.stack([before, reached]).masked_fill(~self.live, torch.inf)
         self.lowest.copy_(torch.minimum(self.lowest, lowest))
+
+    def _count_audits(self, after: Tensor, counted: Float[Tensor, "rows"]) -> None:
+        found = torch.cat([outside(after, audit) for audit in self._audits()], 1) * counted[:, None]
+        self.audited[0].add_(found > 0)
+        self.audited[1].copy_(torch.maximum(self.audited[1], found))
 
     def read(
         self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"] | None
@@ -130,9 +162,10 @@ class StaticSteer(nn.Module):
         for name, found in zip(("lowest_before", "lowest_after"), self.lowest[:, :n], strict=True):
             so_far = getattr(tally, name)
             so_far[rows] = torch.minimum(so_far[rows], found)
+        tally.audit_hits[rows] += self.audited[0, :n]
+        tally.audit_distance[rows] = torch.maximum(tally.audit_distance[rows], self.audited[1, :n])
         if projections is not None:
             places = torch.arange(len(tally.tokens), device=n_tokens.device)[rows]
             for row, found, counted in zip(places, projections, n_tokens.tolist(), strict=False):
                 tally.read.append((row[None], found[None, : int(counted)]))
-        self.sums.zero_()
-        self.lowest.fill_(torch.inf)
+        self._start()

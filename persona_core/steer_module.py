@@ -30,6 +30,7 @@ class ArmedLayer:
     counted: Tally
     joint: Joint | None = None
     """Of two or more clamps."""
+    audits: tuple[ArmedClamp, ...] = ()
     keep: Bool[Tensor, "rows token"] | None = None
     rows: EllipsisType | Int[Tensor, "rows"] = ...
 
@@ -46,8 +47,9 @@ class ArmedLayer:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What one compiled forward is made for: whether it adds and probes, and which clamps are bounded above."""
-        return self.add is not None, self.probe is not None, *(clamp.high is not None for clamp in self.clamps)
+        """What one compiled forward is made for: whether it adds and probes, and which bounds have an upper end."""
+        clamps, audits = (tuple(each.high is not None for each in part) for part in (self.clamps, self.audits))
+        return self.add is not None, self.probe is not None, clamps, audits
 
     def select(self, places: Sequence[int]) -> ArmedLayer:
         """Return what is done to these rows alone, counted in the same tally."""
@@ -58,6 +60,7 @@ class ArmedLayer:
             probe=None if self.probe is None else self.probe[which],
             counted=self.tally,
             joint=None if self.joint is None else self.joint.select(which),
+            audits=tuple(audit.select(which) for audit in self.audits),
             rows=torch.arange(len(self.counted.tokens), device=which.device)[self.rows][which],
         )
 
@@ -85,6 +88,8 @@ class ArmedLayer:
         self.counted.add_change(step, self.rows)
         for clamp, lift in zip(self.clamps, step.lifts, strict=True):
             self.counted.add_clamp(step, lift, clamp.unit_direction, clamp.low, self.rows)
+        if self.audits:
+            self.counted.add_audits(step, self.audits, self.rows)
         if self.probe is not None:
             self.counted.add_probe(step, self.probe, self.rows)
 
@@ -141,12 +146,14 @@ def _steered_forward(base: type[nn.Module]) -> Callable[..., Any]:
 def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
     hidden = next(_directions(plans)).shape[-1]
     clamps = tuple(_arm_clamps([_by_direction(plan.clamps) for plan in plans], hidden, device))
+    audits = tuple(_arm_clamps([plan.audits for plan in plans], hidden, device))
     return ArmedLayer(
         add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
         clamps=clamps,
         probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
-        counted=Tally(len(plans), device),
+        counted=Tally(len(plans), device, len(audits)),
         joint=Joint.of(clamps),
+        audits=audits,
     )
 
 
@@ -155,6 +162,7 @@ def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
         yield from (item.direction for item in plan.additions)
         yield from (item.unit_direction for item in plan.clamps)
         yield from (item.unit_direction for item in plan.probes)
+        yield from (item.unit_direction for item in plan.audits)
 
 
 def _total(plan: SteeringPlan, hidden: int) -> Tensor:

@@ -14,7 +14,7 @@ MARGIN = 1.5
 A cast rounds each of them by at most eps/2 and by eps/(2 sqrt 3) on average, so 1.5 eps is five standard deviations.
 """
 
-PUSHES = 12
+_PUSHES = 12
 """How often what a cast leaves outside is shifted again, twice as far each time."""
 
 
@@ -144,7 +144,7 @@ def cast_into_range(
     look at the values; not to gives the same.
     """
     cast = wide.to(dtype)
-    for attempt in range(PUSHES if dtype != torch.float32 else 0):
+    for attempt in range(_PUSHES if dtype != torch.float32 else 0):
         products = cast.float() * unit_direction
         reached = products.sum(-1)
         missing = (low - reached).clamp_min(0)
