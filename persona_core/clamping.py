@@ -16,8 +16,6 @@ MOST = 6
 """Different directions that may be bounded at one layer: every set of active bounds is tried, 3 to their power."""
 _SINGULAR = 1e-5
 """Of the largest eigenvalue of a set's Gram matrix: below it, another set gives the same point."""
-_PUSHES = 4
-"""How often what a cast leaves outside is shifted towards all bounds at once, before each clamp's own pushes."""
 _ROUNDING = 8.0
 """Units of float32's eps times the length of a projection's products: beyond any rounding of their sum."""
 
@@ -123,15 +121,15 @@ def cast_all(
     wide: Float[Tensor, "rows token hidden"],
     dtype: torch.dtype,
     clamps: Sequence[ArmedClamp],
-    joint: Joint | None,
     keep: Bool[Tensor, "rows token"] | None = None,
     *,
     stop_early: bool = True,
 ) -> Float[Tensor, "rows token hidden"]:
-    """Return the cast of a clamped stream, pushed on until every kept token is within all bounds after it."""
+    """Return the cast of a clamped stream, pushed on until every kept token is within its bounds after it.
+
+    One bound after the other: what a push takes from another lies within the rounding margin that all were met by.
+    """
     cast = wide.to(dtype)
-    if joint is not None and dtype != torch.float32:
-        wide, cast = _push_all(wide, dtype, clamps, joint, keep, stop_early)
     for clamp in clamps:
         bounds = clamp.unit_direction, clamp.low, clamp.high
         wide, cast = cast_into_range(wide, dtype, *bounds, keep, stop_early=stop_early)
@@ -188,28 +186,3 @@ def _moved(
     for place, clamp in enumerate(clamps):
         hidden = hidden + shifts[..., place, None] * clamp.unit_direction
     return hidden
-
-
-def _push_all(
-    wide: Tensor,
-    dtype: torch.dtype,
-    clamps: Sequence[ArmedClamp],
-    joint: Joint,
-    keep: Bool[Tensor, "rows token"] | None,
-    stop_early: bool,
-) -> tuple[Tensor, Tensor]:
-    """As `cast_into_range`, for all bounds at once: what the cast leaves outside is shifted again, twice as far."""
-    low, high = _bounds(clamps)
-    cast, eps = wide.to(dtype), torch.finfo(dtype).eps
-    for attempt in range(_PUSHES):
-        seen = cast.float()
-        before = _projections(seen, clamps)
-        outside = ((before < low) | (before > high)).any(-1)
-        outside = outside if keep is None else outside & keep
-        if stop_early and not bool(outside.any()):
-            break
-        margin = eps * torch.stack([(seen * clamp.unit_direction).norm(dim=-1) for clamp in clamps], -1)
-        shifts = torch.where(outside.unsqueeze(-1), joint.shifts(before, *_tightened(low, high, margin)), 0.0)
-        wide = _moved(wide, 2**attempt * shifts, clamps)
-        cast = wide.to(dtype)
-    return wide, cast

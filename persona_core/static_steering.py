@@ -115,7 +115,7 @@ class StaticSteer(nn.Module):
         for clamp, (shift, reached) in zip(clamps, lifts, strict=True):
             hits = hits + (shift != 0)[:, 0]
             before = torch.minimum(before, (reached - clamp.low)[:, 0])
-        output = cast_all(steered, hidden.dtype, clamps, joint, stop_early=False)
+        output = cast_all(steered, hidden.dtype, clamps, stop_early=False)
         self._count(wide, output.float(), hits, before)
         return output
 

@@ -68,7 +68,7 @@ class ArmedLayer:
         """Return the steered stream in the precision it came in."""
         wide = hidden.float()
         steered, lifts = self._steer(wide, hidden.dtype)
-        output = hidden if steered is wide else cast_all(steered, hidden.dtype, self.clamps, self.joint, self.keep)
+        output = hidden if steered is wide else cast_all(steered, hidden.dtype, self.clamps, self.keep)
         step = Step(wide, output.float(), lifts, self.keep)
         if self.keep is None and hidden.shape[1] == 1:
             self.counted.defer(step, self._count)
