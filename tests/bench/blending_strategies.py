@@ -1,16 +1,17 @@
 """Blending strategies on the blend figures of the evaluation: the same pairs, questions and seeds for each.
 
-python tests/bench/blending_strategies.py [--questions N] [--tokens N] [--write]
+python tests/bench/blending_strategies.py [--questions N] [--tokens N] [--judge-prompts N] [--write]
 
 Needs `pip install plugins/persona-blending-kit`. Every two of the five personas are blended half and half, as
 `persona-steer eval --part blends` does it. Longer displacements are recognised more often and cost more, so each
 strategy is asked twice: at its own length, and at the strength where its mean KL from the unsteered prediction, on
-unsteered replies, is that of the default strategy. A run that was stopped goes on where it was.
+unsteered replies, is that of the default strategy. Two are asked once: of two halves, `slerp` points where the default
+does, and `weighted-sum` where `norm-preserving` does. A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -37,12 +38,13 @@ from persona_core.steering_plan import SteeringPlan
 PAGE = Path(__file__).parents[2] / "docs" / "method.md"
 DEFAULT = BalancedSum().name
 STRATEGIES = (DEFAULT, "weighted-sum", "slerp", "ties", "gram-schmidt", "norm-preserving")
+AT_EQUAL_KL = (DEFAULT, "ties", "gram-schmidt", "norm-preserving")
 PERSONAS = ("creator", "explorer", "guardian", "sage", "trickster")
 PAIRS = tuple(combinations(range(len(PERSONAS)), 2))
 HALVES = tuple({PERSONAS[one]: 0.5, PERSONAS[other]: 0.5} for one, other in PAIRS)
 CHOSEN_ON = 8
 """The first questions chose the default's extra length, and are asked of no strategy here."""
-KL_REPLIES, KL_STEPS = 4, 3
+KL_REPLIES, KL_STEPS = 3, 2
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Measured:
 class Bench:
     """The model, what is asked of every strategy, and the unsteered replies."""
 
-    def __init__(self, questions: int, tokens: int) -> None:
+    def __init__(self, questions: int, tokens: int, judge_prompts: int) -> None:
         self.config = get_config(model="smollm2")
         self.model = ModelWrapper(self.config)
         manager = PersonaManager(self.config, plugins=self.model.plugins)
@@ -70,7 +72,7 @@ class Bench:
             model=self.model,
             manager=manager,
             personas=PERSONAS,
-            judge=LogProbJudge(),
+            judge=LogProbJudge(judge_prompts),
             prompts=core_prompts(),
             size=Size(questions=CHOSEN_ON + questions, tokens=tokens),
             replies=RolloutCache.open(folder / "replies.jsonl"),
@@ -188,21 +190,19 @@ def directions(bench: Bench) -> str:
 
 def measure(bench: Bench) -> dict[str, list[Measured]]:
     """Measure every strategy at its own length and at the default's KL."""
-    kl = bench.kl(bench.plans(DEFAULT, 1.0))
-    strengths: Mapping[str, Callable[[str], tuple[float, float]]] = {
-        "own length": lambda strategy: (1.0, bench.kl(bench.plans(strategy, 1.0))),
-        "equal KL": lambda strategy: (1.0, kl) if strategy == DEFAULT else bench.matched(strategy, kl),
-    }
-    return {
-        what: [bench.measure(strategy, *find(strategy)) for strategy in STRATEGIES] for what, find in strengths.items()
-    }
+    found = {"own length": [bench.measure(name, 1.0, bench.kl(bench.plans(name, 1.0))) for name in STRATEGIES]}
+    default, *_ = found["own length"]
+    say(table(found["own length"], default))
+    others = [bench.measure(name, *bench.matched(name, default.kl)) for name in AT_EQUAL_KL[1:]]
+    return found | {"equal KL": [default, *others]}
 
 
 def report(bench: Bench, found: Mapping[str, Sequence[Measured]]) -> str:
     """Return the tables with their provenance."""
     asked = f"{len(PAIRS)} pairs, half and half, {len(bench.questions)} questions each that chose nothing"
+    judge = f"the judge reads with {bench.setup.judge.n_prompts} prompt(s) a persona"  # type: ignore[attr-defined]
     legend = (
-        f"{asked}, {bench.setup.size.tokens} tokens a reply. Gain: what the judge gives both parts more than "
+        f"{asked}; {judge}; {bench.setup.size.tokens} tokens a reply. Gain: what the judge gives both parts more than "
         "unsteered; gain and damage in nats per token. On the front: no other row is recognised as often at as "
         "little damage."
     )
@@ -214,10 +214,11 @@ def report(bench: Bench, found: Mapping[str, Sequence[Measured]]) -> str:
 def main() -> None:
     """Measure, print, and keep the tables in docs/method.md where that is asked for."""
     parser = arguments(__doc__, 1)
-    parser.add_argument("--questions", type=int, default=8)
+    parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=48)
+    parser.add_argument("--judge-prompts", type=int, default=2)
     given = parser.parse_args()
-    bench = Bench(given.questions, given.tokens)
+    bench = Bench(given.questions, given.tokens, given.judge_prompts)
     text = report(bench, measure(bench))
     print(text)
     if given.write:
