@@ -10,6 +10,7 @@ import torch
 
 from persona_core.blending import BlendingStrategy, WeightedVector
 from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
+from persona_core.clamping import MOST
 from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
@@ -54,8 +55,9 @@ def build_plan(
         return SteeringPlan(probes=probes)
     parts = [part for part in parts if part.weight]
     _check_layers(model, parts, wanted.safety)
-    clamps = _clamps(model, manager, history) if wanted.safety else ()
-    return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active))
+    bounds = _bounds(model, manager, history) if wanted.safety else ()
+    clamps, audits = (tuple(bound for bound in bounds if bound.audit is audit) for audit in (False, True))
+    return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active), audits)
 
 
 def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted: Steering) -> tuple[AddDirection, ...]:
@@ -81,7 +83,7 @@ def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: 
             )
 
 
-def _clamps(
+def _bounds(
     model: ModelWrapper, manager: PersonaManager, history: Sequence[Mapping[str, float]]
 ) -> tuple[ClampProjection, ...]:
     """Return the policy's bounds and then the configured floor, so that no policy can open it."""
@@ -93,9 +95,9 @@ def _clamps(
     )
     floor = PercentileFloor()
     own = [] if policy.name == floor.name else list(policy.clamps(context))
-    clamps = (*own, *floor.clamps(context))
-    _check_clamps(clamps, policy.name, model)
-    return clamps
+    bounds = (*own, *floor.clamps(context))
+    _check_clamps(bounds, policy.name, model)
+    return bounds
 
 
 def _safety_axis(model: ModelWrapper, manager: PersonaManager) -> Axis:
@@ -136,4 +138,13 @@ def _check_clamps(clamps: Sequence[ClampProjection], policy: str, model: ModelWr
         if not sound or not 0 <= clamp.layer < model.n_layers or not clamp.low <= clamp.high:
             raise SafetyUnavailable(
                 f"capping policy {policy!r} returned an unusable bound for layer {clamp.layer}; use another policy"
+            )
+    for layer in {clamp.layer for clamp in clamps}:
+        different = {
+            tuple(clamp.unit_direction.tolist()) for clamp in clamps if clamp.layer == layer and not clamp.audit
+        }
+        if len(different) > MOST:
+            raise SafetyUnavailable(
+                f"capping policy {policy!r} bounds {len(different)} directions of layer {layer}, and at most {MOST} "
+                "can be held at once; use another policy"
             )

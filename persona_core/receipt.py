@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from persona_core.errors import NoEffect
 from persona_core.layers import format_layers
 from persona_core.record import Record
@@ -18,6 +20,16 @@ class FloorReceipt(Record):
     hits: int
     lowest_before: float
     lowest_after: float
+
+
+class AuditReceipt(Record):
+    """What a bound would have done that was audited and not held: tokens over all its layers, and how far at most.
+
+    Counted on the stream as it was, with all that was held: in force, the bound would have changed what came after.
+    """
+
+    hits: int
+    farthest: float
 
 
 class Receipt(Record):
@@ -40,6 +52,8 @@ class Receipt(Record):
     """Mean over the steered tokens, prompt included, after the last steered layer."""
     safety_projection: float | None = None
     """The same after the last capped layer."""
+    audits: dict[str, AuditReceipt] = Field(default_factory=dict)
+    """name of a bound that was audited and not held -> what it would have done."""
     seed: int
     finish: str
     """`end`, `length`, `context` or `stopped`."""
@@ -51,7 +65,7 @@ class Receipt(Record):
 
     def line(self) -> str:
         """Return the receipt in one line of words."""
-        return "; ".join(part for part in (self._steering(), self._floor(), self._assistant()) if part)
+        return "; ".join(part for part in (self._steering(), self._floor(), *self._audits(), self._assistant()) if part)
 
     def _steering(self) -> str:
         if not self.relative_change:
@@ -69,6 +83,12 @@ class Receipt(Record):
             f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
             f"lowest {_signed(self.floor.lowest_before)} before and {_signed(self.floor.lowest_after)} after"
         )
+
+    def _audits(self) -> list[str]:
+        return [
+            f"{name} would have moved {found.hits} tokens, by {found.farthest:.2f} at most"
+            for name, found in self.audits.items()
+        ]
 
     def _assistant(self) -> str:
         return "" if self.assistant_projection is None else f"assistant axis {self.assistant_projection:+.2f}"
@@ -89,6 +109,7 @@ def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: in
         "floor": _floor_receipt(plan, armed, row),
         "assistant_projection": means.get("assistant"),
         "safety_projection": means.get("safety"),
+        "audits": _audit_receipts(plan, armed, row),
     }
 
 
@@ -112,6 +133,19 @@ def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int
         lowest_before=round(min(float(tally.lowest_before[row]) for tally in found), 4),
         lowest_after=round(min(float(tally.lowest_after[row]) for tally in found), 4),
     )
+
+
+def _audit_receipts(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, AuditReceipt]:
+    found: dict[str, AuditReceipt] = {}
+    for layer in sorted({item.layer for item in plan.audits}):
+        tally = armed[layer].tally
+        for place, item in enumerate(plan.by_layer(layer).audits):
+            so_far = found.get(item.name, AuditReceipt(hits=0, farthest=0.0))
+            found[item.name] = AuditReceipt(
+                hits=so_far.hits + int(tally.audit_hits[row, place]),
+                farthest=max(so_far.farthest, round(float(tally.audit_distance[row, place]), 4)),
+            )
+    return found
 
 
 def _signed(value: float) -> str:

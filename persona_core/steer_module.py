@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Any
 
@@ -12,24 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from persona_core.clamping import ArmedClamp, Joint, Lift, cast_all, clamp_all
 from persona_core.steering_plan import ClampProjection, SteeringPlan
-from persona_core.tally import Lift, Step, Tally
-from persona_core.vector_math import cast_into_range, shift_into_range
-
-
-@dataclass(frozen=True)
-class ArmedClamp:
-    """One clamp for every row of a batch; a row without it has an infinite range."""
-
-    unit_direction: Float[Tensor, "rows 1 hidden"]
-    low: Float[Tensor, "rows 1"]
-    high: Float[Tensor, "rows 1"] | None
-    """None where no row is bounded above."""
-
-    def select(self, which: Int[Tensor, "some"]) -> ArmedClamp:
-        """Return these rows' part."""
-        high = None if self.high is None else self.high[which]
-        return ArmedClamp(self.unit_direction[which], self.low[which], high)
+from persona_core.tally import Step, Tally
 
 
 @dataclass
@@ -43,6 +28,9 @@ class ArmedLayer:
     clamps: tuple[ArmedClamp, ...]
     probe: Float[Tensor, "rows 1 hidden"] | None
     counted: Tally
+    joint: Joint | None = None
+    """Of two or more clamps."""
+    audits: tuple[ArmedClamp, ...] = ()
     keep: Bool[Tensor, "rows token"] | None = None
     rows: EllipsisType | Int[Tensor, "rows"] = ...
 
@@ -59,8 +47,9 @@ class ArmedLayer:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What one compiled forward is made for: whether it adds and probes, and which clamps are bounded above."""
-        return self.add is not None, self.probe is not None, *(clamp.high is not None for clamp in self.clamps)
+        """What one compiled forward is made for: whether it adds and probes, and which bounds have an upper end."""
+        clamps, audits = (tuple(each.high is not None for each in part) for part in (self.clamps, self.audits))
+        return self.add is not None, self.probe is not None, clamps, audits
 
     def select(self, places: Sequence[int]) -> ArmedLayer:
         """Return what is done to these rows alone, counted in the same tally."""
@@ -70,6 +59,8 @@ class ArmedLayer:
             clamps=tuple(clamp.select(which) for clamp in self.clamps),
             probe=None if self.probe is None else self.probe[which],
             counted=self.tally,
+            joint=None if self.joint is None else self.joint.select(which),
+            audits=tuple(audit.select(which) for audit in self.audits),
             rows=torch.arange(len(self.counted.tokens), device=which.device)[self.rows][which],
         )
 
@@ -77,7 +68,7 @@ class ArmedLayer:
         """Return the steered stream in the precision it came in."""
         wide = hidden.float()
         steered, lifts = self._steer(wide, hidden.dtype)
-        output = hidden if steered is wide else self._cast(steered, hidden.dtype)
+        output = hidden if steered is wide else cast_all(steered, hidden.dtype, self.clamps, self.keep)
         step = Step(wide, output.float(), lifts, self.keep)
         if self.keep is None and hidden.shape[1] == 1:
             self.counted.defer(step, self._count)
@@ -86,29 +77,19 @@ class ArmedLayer:
             self._count(step)
         return output
 
-    def _cast(self, steered: Tensor, dtype: torch.dtype) -> Tensor:
-        output = steered.to(dtype)
-        for clamp in self.clamps:
-            steered, output = cast_into_range(steered, dtype, clamp.unit_direction, clamp.low, clamp.high, self.keep)
-        return output
-
     def _steer(self, wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, tuple[Lift, ...]]:
         steered = wide if self.add is None else wide + self.add
-        lifts: list[Lift] = []
-        for clamp in self.clamps:
-            shift, before = shift_into_range(
-                steered, clamp.unit_direction, clamp.low, clamp.high, torch.finfo(dtype).eps
-            )
-            steered = steered + shift.unsqueeze(-1) * clamp.unit_direction
-            lifts.append((shift, before))
+        steered, lifts = clamp_all(steered, self.clamps, self.joint, torch.finfo(dtype).eps)
         if self.keep is None or steered is wide:
-            return steered, tuple(lifts)
-        return torch.where(self.keep.unsqueeze(-1), steered, wide), tuple(lifts)
+            return steered, lifts
+        return torch.where(self.keep.unsqueeze(-1), steered, wide), lifts
 
     def _count(self, step: Step) -> None:
         self.counted.add_change(step, self.rows)
         for clamp, lift in zip(self.clamps, step.lifts, strict=True):
             self.counted.add_clamp(step, lift, clamp.unit_direction, clamp.low, self.rows)
+        if self.audits:
+            self.counted.add_audits(step, self.audits, self.rows)
         if self.probe is not None:
             self.counted.add_probe(step, self.probe, self.rows)
 
@@ -164,11 +145,15 @@ def _steered_forward(base: type[nn.Module]) -> Callable[..., Any]:
 
 def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
     hidden = next(_directions(plans)).shape[-1]
+    clamps = tuple(_arm_clamps([_by_direction(plan.clamps) for plan in plans], hidden, device))
+    audits = tuple(_arm_clamps([plan.audits for plan in plans], hidden, device))
     return ArmedLayer(
         add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
-        clamps=tuple(_arm_clamps(plans, hidden, device)),
+        clamps=clamps,
         probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
-        counted=Tally(len(plans), device),
+        counted=Tally(len(plans), device, len(audits)),
+        joint=Joint.of(clamps),
+        audits=audits,
     )
 
 
@@ -177,6 +162,7 @@ def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
         yield from (item.direction for item in plan.additions)
         yield from (item.unit_direction for item in plan.clamps)
         yield from (item.unit_direction for item in plan.probes)
+        yield from (item.unit_direction for item in plan.audits)
 
 
 def _total(plan: SteeringPlan, hidden: int) -> Tensor:
@@ -187,10 +173,22 @@ def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
     return plan.probes[0].unit_direction.float() if plan.probes else torch.zeros(hidden)
 
 
-def _arm_clamps(plans: list[SteeringPlan], hidden: int, device: torch.device) -> Iterator[ArmedClamp]:
+def _by_direction(clamps: Sequence[ClampProjection]) -> list[ClampProjection]:
+    """Return one clamp a direction, in place of the last on it; where its bounds contradict, the lower ends hold."""
+    found: list[ClampProjection] = []
+    for clamp in clamps:
+        others = [other for other in found if not torch.equal(other.unit_direction, clamp.unit_direction)]
+        same = [other for other in found if torch.equal(other.unit_direction, clamp.unit_direction)]
+        low = max([clamp.low, *(other.low for other in same)])
+        high = max(low, min([clamp.high, *(other.high for other in same)]))
+        found = [*others, replace(clamp, low=low, high=high)]
+    return found
+
+
+def _arm_clamps(clamps: Sequence[Sequence[ClampProjection]], hidden: int, device: torch.device) -> Iterator[ArmedClamp]:
     idle = ClampProjection(0, torch.zeros(hidden))
-    for place in range(max(len(plan.clamps) for plan in plans)):
-        rows = [plan.clamps[place] if place < len(plan.clamps) else idle for plan in plans]
+    for place in range(max(len(own) for own in clamps)):
+        rows = [own[place] if place < len(own) else idle for own in clamps]
         yield ArmedClamp(
             _stack([row.unit_direction for row in rows], device),
             torch.tensor([[row.low] for row in rows], device=device),

@@ -36,6 +36,8 @@ class ClampProjection:
     low: float = -math.inf
     high: float = math.inf
     name: str = "safety"
+    audit: bool = False
+    """Hold nothing, and count in the receipt which tokens the bound would have moved."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class SteeringPlan:
     clamps: tuple[ClampProjection, ...] = ()
     probes: tuple[ProbeProjection, ...] = ()
     label: str = "none"
+    audits: tuple[ClampProjection, ...] = ()
+    """Bounds that are read against and never held."""
 
     @property
     def changes(self) -> bool:
@@ -65,7 +69,7 @@ class SteeringPlan:
     def layers(self) -> tuple[int, ...]:
         """Every layer that the plan adds to, clamps or reads."""
         parts: list[AddDirection | ClampProjection | ProbeProjection]
-        parts = [*self.additions, *self.clamps, *self.probes]
+        parts = [*self.additions, *self.clamps, *self.probes, *self.audits]
         return tuple(sorted({item.layer for item in parts}))
 
     def by_layer(self, layer: int) -> SteeringPlan:
@@ -75,10 +79,11 @@ class SteeringPlan:
             tuple(item for item in self.clamps if item.layer == layer),
             tuple(item for item in self.probes if item.layer == layer),
             self.label,
+            tuple(item for item in self.audits if item.layer == layer),
         )
 
     def digest(self) -> str:
-        """Return a short hash of everything that changes the stream; probes and the label do not count."""
+        """Return a short hash of everything that changes the stream; probes, audits and the label do not count."""
         return _hash(
             [
                 *(((item.layer, "add"), item.direction) for item in self.additions),
@@ -87,8 +92,13 @@ class SteeringPlan:
         )
 
     def kind(self) -> str:
-        """Return what rows have in common that are changed and read alike: the digest, and that of the probes."""
-        return self.digest() + _hash([((item.layer,), item.unit_direction) for item in self.probes])
+        """Return what rows have in common that are changed and read alike: the digest, and that of what only reads."""
+        return self.digest() + _hash(
+            [
+                *(((item.layer,), item.unit_direction) for item in self.probes),
+                *(((item.layer, item.low, item.high), item.unit_direction) for item in self.audits),
+            ]
+        )
 
 
 def _hash(parts: Iterable[tuple[object, Tensor]]) -> str:

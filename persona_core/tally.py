@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from persona_core.clamping import ArmedClamp, Lift, outside
+
 Rows = EllipsisType | Int[Tensor, "rows"]
 """The places in the tally of the rows that ran."""
-Lift = tuple[Float[Tensor, "rows token"], Float[Tensor, "rows token"]]
-"""(shift along a clamp's direction, projection before it)."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,16 @@ class Tally:
     Steps of one token a row wait and are counted many at once: counting each on its own costs more than steering it.
     """
 
-    def __init__(self, rows: int, device: torch.device) -> None:
+    def __init__(self, rows: int, device: torch.device, audits: int = 0) -> None:
         self.tokens = torch.zeros(rows, device=device)
         self.relative_change = torch.zeros(rows, device=device)
         self.floor_hits = torch.zeros(rows, device=device)
         self.lowest_before = torch.full((rows,), torch.inf, device=device)
         self.lowest_after = torch.full((rows,), torch.inf, device=device)
         self.probe = torch.zeros(rows, device=device)
+        self.audit_hits = torch.zeros(rows, audits, device=device)
+        self.audit_distance = torch.zeros(rows, audits, device=device)
+        """The largest distance of any token outside each audited bound."""
         self.read: list[tuple[Rows, Float[Tensor, "rows token"]]] = []
         """What the probe read of the reply's tokens, in their order, for the rows that ran."""
         self.waiting: list[Step] = []
@@ -110,6 +113,13 @@ class Tally:
         self.floor_hits[rows] += hits.sum(1)
         self.lowest_before[rows] = torch.minimum(self.lowest_before[rows], distance.amin(1))
         self.lowest_after[rows] = torch.minimum(self.lowest_after[rows], after.amin(1))
+
+    def add_audits(self, step: Step, audits: Sequence[ArmedClamp], rows: Rows) -> None:
+        """Count the tokens that audited bounds would have moved, and note how far at most."""
+        found = [outside(step.after, audit) for audit in audits]
+        distance = torch.stack(found if step.keep is None else [each * step.keep for each in found], -1)
+        self.audit_hits[rows] += (distance > 0).sum(1)
+        self.audit_distance[rows] = torch.maximum(self.audit_distance[rows], distance.amax(1))
 
     def add_probe(self, step: Step, direction: Float[Tensor, "rows 1 hidden"], rows: Rows) -> None:
         """Add up the projections on a direction."""

@@ -104,7 +104,7 @@ class Twin:
             slack=torch.zeros((len(steers), rows), device=device),
         )
         for steer in steers.values():
-            for buffer in (steer.sums, steer.lowest):
+            for buffer in (steer.sums, steer.lowest, steer.audited):
                 torch._dynamo.mark_static_address(buffer)
         return graph
 

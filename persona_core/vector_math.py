@@ -14,8 +14,8 @@ MARGIN = 1.5
 A cast rounds each of them by at most eps/2 and by eps/(2 sqrt 3) on average, so 1.5 eps is five standard deviations.
 """
 
-
 _PUSHES = 12
+"""How often what a cast leaves outside is shifted again, twice as far each time."""
 
 
 def mean_difference(

@@ -1,6 +1,7 @@
 """The compiled twin says what the eager loop says, counts the same, holds the floor, and is compiled once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,21 @@ def plan(seed: int, strength: float) -> SteeringPlan:
     )
 
 
+def oblique(seed: int, strength: float) -> SteeringPlan:
+    """Return a plan with three bounds on two directions of one layer, at 45 degrees, one of them above as well."""
+    one, other = (clamp.unit_direction for clamp in plan(seed, strength).clamps)
+    other = other - (other @ one) * one
+    between = torch.nn.functional.normalize(one + other / other.norm(), dim=0)
+    clamps = (
+        ClampProjection(2, one, low=0.3),
+        ClampProjection(2, between, low=0.2, high=0.4),
+        ClampProjection(2, one, low=0.1),
+    )
+    audits = (ClampProjection(2, other / other.norm(), low=0.5, name="audited", audit=True),
+              ClampProjection(3, one, low=-1.0, high=0.1, name="band", audit=True))  # fmt: skip
+    return replace(plan(seed, strength), clamps=clamps, audits=audits)
+
+
 def reply(model: ModelWrapper, plans: Sequence[SteeringPlan], sampling: Sampling) -> tuple[list[list[int]], list[dict]]:  # type: ignore[type-arg]
     rows = [Row(prompt, each, seed) for seed, (prompt, each) in enumerate(zip(PROMPTS, plans, strict=False))]
     armed = arm_rows(model, rows)
@@ -64,14 +80,19 @@ def close(found: dict, wanted: dict) -> None:  # type: ignore[type-arg]
     assert found["relative_change"] == pytest.approx(wanted["relative_change"], rel=1e-3)
     assert found["assistant_projection"] == pytest.approx(wanted["assistant_projection"], abs=1e-3)
     assert found["floor"].hits == wanted["floor"].hits
+    assert {name: audit.hits for name, audit in found["audits"].items()} == {
+        name: audit.hits for name, audit in wanted["audits"].items()
+    }
+    for name, audit in found["audits"].items():
+        assert audit.farthest == pytest.approx(wanted["audits"][name].farthest, abs=1e-3)
     assert found["floor"].lowest_before == pytest.approx(wanted["floor"].lowest_before, abs=1e-3)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("n_rows", [1, 3])
-def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: float, n_rows: int) -> None:  # type: ignore[no-untyped-def]
-    plans = [plan(seed, 0.5 + seed) for seed in range(n_rows)]
-    (wanted, wanted_fields), (found, fields) = (reply(each, plans, Sampling(24, temperature, 1.0)) for each in pair)
+def same_as_eager(  # type: ignore[type-arg]
+    pair: tuple[ModelWrapper, ModelWrapper], plans: Sequence[SteeringPlan], sampling: Sampling
+) -> list[dict]:
+    """Compare both models' replies, and return what the compiled one's receipts say."""
+    (wanted, wanted_fields), (found, fields) = (reply(each, plans, sampling) for each in pair)
     for one, other in zip(fields, wanted_fields, strict=True):
         assert one["floor"].lowest_after >= 0
         assert one["plan"] == other["plan"]
@@ -79,6 +100,18 @@ def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: floa
         assert found == wanted
         for one, other in zip(fields, wanted_fields, strict=True):
             close(one, other)
+    return fields
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("n_rows", [1, 3])
+def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: float, n_rows: int) -> None:  # type: ignore[no-untyped-def]
+    same_as_eager(pair, [plan(seed, 0.5 + seed) for seed in range(n_rows)], Sampling(24, temperature, 1.0))
+
+
+def test_bounds_at_an_angle_are_held_as_in_the_eager_loop(pair) -> None:  # type: ignore[no-untyped-def]
+    fields = same_as_eager(pair, [oblique(seed, 0.5 + seed) for seed in range(3)], Sampling(24, 0.0))
+    assert all(audit.hits > 0 for each in fields for audit in each["audits"].values())
 
 
 def test_another_strength_and_another_persona_compile_nothing_anew(pair) -> None:  # type: ignore[no-untyped-def]

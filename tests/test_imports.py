@@ -42,6 +42,7 @@ TIERS = (
     ("builtins", "plugins", "testing"),
     ("evaluation.judges", "evaluation.prompt_set", "evaluation.statistics", "plugin_choice", "plugin_record"),
     ("blending", "capping", "dataset_generator"),
+    ("clamping",),
     ("vector_math",),
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),

@@ -1,6 +1,7 @@
 """The module path, a pure nnsight edit and plain PyTorch hooks give the same greedy tokens on the real model."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,18 +100,15 @@ def test_strength_zero_and_no_persona_are_the_same_tokens_as_the_untouched_model
         assert stream.reply.receipt.relative_change == {}
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_floor_holds_on_what_the_next_block_receives(model, engine, dtype):
-    """Every token after the first, in three precisions: read as the input of the next block by a plain hook."""
-    plan = engine.plan(engine.steering("trickster", 1.5, True))
-    floors = {clamp.layer: clamp for clamp in plan.clamps if clamp.layer + 1 < model.n_layers}
-    seen = {layer: [] for layer in floors}
+def next_block_inputs(model, plan, layers, dtype):
+    """Return layer -> every token after the first as the next block received it, in float64."""
+    seen = {layer: [] for layer in layers}
     blocks = model._model.get_submodule(model._layers_path)
     handles = [
         blocks[layer + 1].register_forward_pre_hook(
             lambda _, inputs, layer=layer: seen[layer].append(inputs[0].detach().clone())
         )
-        for layer in floors
+        for layer in layers
     ]
     model._model.to(dtype)
     try:
@@ -121,8 +119,31 @@ def test_floor_holds_on_what_the_next_block_receives(model, engine, dtype):
         model._model.to(torch.float32)
         for handle in handles:
             handle.remove()
-    for layer, streams in seen.items():
-        tokens = torch.cat([stream[0] for stream in streams])[1:].double()
+    found = {layer: torch.cat([stream[0] for stream in streams])[1:].double() for layer, streams in seen.items()}
+    assert all(len(tokens) > len(rows[0].prompt) for tokens in found.values())
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_floor_holds_on_what_the_next_block_receives(model, engine, dtype):
+    """Every token after the first, in three precisions: read as the input of the next block by a plain hook."""
+    plan = engine.plan(engine.steering("trickster", 1.5, True))
+    floors = {clamp.layer: clamp for clamp in plan.clamps if clamp.layer + 1 < model.n_layers}
+    for layer, tokens in next_block_inputs(model, plan, floors, dtype).items():
         shortfall = floors[layer].low - (tokens @ floors[layer].unit_direction.double())
         assert float(shortfall.max()) <= 2e-4 * max(abs(floors[layer].low), 1.0), (layer, dtype)
-        assert len(tokens) > len(rows[0].prompt)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_floors_at_an_angle_hold_together_on_what_the_next_block_receives(model, engine, dtype):
+    """A second floor at 45 degrees to the safety floor, high enough to lift every token, listed before it."""
+    plan = engine.plan(engine.steering("trickster", 1.0, True))
+    chance, floors = torch.Generator().manual_seed(4), []
+    for clamp in plan.clamps[:3]:
+        other = torch.nn.functional.normalize(torch.randn(len(clamp.unit_direction), generator=chance), dim=0)
+        between = torch.nn.functional.normalize(other - clamp.unit_direction, dim=0)
+        floors += [ClampProjection(clamp.layer, between, low=clamp.low + 3, name="between"), clamp]
+    held = next_block_inputs(model, replace(plan, clamps=tuple(floors)), {clamp.layer for clamp in floors}, dtype)
+    for clamp in floors:
+        shortfall = clamp.low - held[clamp.layer] @ clamp.unit_direction.double()
+        assert float(shortfall.max()) <= 2e-4 * max(abs(clamp.low), 1.0), (clamp.layer, clamp.name, dtype)

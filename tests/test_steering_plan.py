@@ -71,3 +71,12 @@ def test_the_digest_counts_everything_that_changes_the_stream(other: SteeringPla
 def test_a_clamp_is_open_unless_bounds_are_given() -> None:
     clamp = ClampProjection(0, torch.ones(1))
     assert (clamp.low, clamp.high) == (-math.inf, math.inf)
+
+
+def test_audits_are_read_against_and_are_no_change() -> None:
+    audited = replace(PLAN, audits=(replace(CLAMP, layer=7, audit=True),))
+    assert audited.digest() == PLAN.digest()
+    assert audited.kind() != PLAN.kind()
+    assert audited.layers == (*PLAN.layers, 7)
+    assert audited.by_layer(7).audits == audited.audits
+    assert not SteeringPlan(audits=audited.audits).changes
