@@ -37,7 +37,6 @@ class Batcher:
 
     def __init__(self, engine: SteeringEngine) -> None:
         self.engine = engine
-        self.sizes: list[int] = []
         self._turn = anyio.Lock()
         self._waiting: list[_Waiting] = []
         self._asked: Counter[str] = Counter()
@@ -86,7 +85,6 @@ class Batcher:
         for each, outcome in zip(batch, outcomes, strict=True):
             each.outcome = outcome
         self._waiting = [each for each in self._waiting if each not in batch]
-        self.sizes.append(len(batch))
 
 
 def serve(engine: SteeringEngine, requests: Sequence[Request]) -> list[Reply | PersonaError]:
