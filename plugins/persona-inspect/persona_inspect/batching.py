@@ -45,8 +45,10 @@ class Batcher:
     def of(cls, engine: SteeringEngine) -> Batcher:
         """Return the batcher of an engine on this event loop."""
         found = _batchers.get({})
-        _batchers.set(found)
-        return found.setdefault(id(engine), cls(engine))
+        if id(engine) not in found:
+            found[id(engine)] = cls(engine)
+            _batchers.set(found)
+        return found[id(engine)]
 
     def seeded(self, request: Request) -> Request:
         """Return the request with a seed of its own: that of the same request made before, plus one.

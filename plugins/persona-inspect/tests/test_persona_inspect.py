@@ -176,6 +176,24 @@ def test_a_request_that_cannot_be_served_fails_alone() -> None:
         assert receipts(output)[0]["personas"] == {"sage": 1.0}
 
 
+def test_a_request_that_is_given_up_holds_back_no_other() -> None:
+    model = steered(persona="sage")
+    found: list[ModelOutput] = []
+
+    async def ask() -> None:
+        found.append(await model.generate("What is fire?", config=SHORT))
+
+    async def together() -> None:
+        async with anyio.create_task_group() as group:
+            with anyio.move_on_after(0.01):
+                group.start_soon(ask)
+                await model.generate("What is rain?", config=SHORT)
+        await ask()
+
+    anyio.run(together)
+    assert [receipts(output)[0]["seed"] for output in found] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
