@@ -27,19 +27,22 @@ RESERVED = ("none", "blend")
 
 
 class SamplingOptions(llm.Options):
-    """How tokens are picked; what is not given is as the workspace's configuration says."""
+    """How tokens are picked; what is not given is as the workspace's configuration says.
+
+    None stands for all that is not given: llm puts the defaults that it keeps for a model in the place of nothing else.
+    """
 
     temperature: float | None = Field(None, description="0.0-2.0; 0 is greedy")
     top_p: float | None = Field(None, description="sample from the likeliest tokens of this total probability")
     max_new_tokens: int | None = Field(None, description="longest reply, in tokens")
-    seed: int = Field(0, ge=0, lt=2**63, description="of the sampling; each turn of a conversation has its own")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="0 and up; each turn of a conversation has its own")
 
 
 class SteeringOptions(SamplingOptions):
     """How strongly a persona speaks, and whether the floor is held."""
 
     strength: float | None = Field(None, description="0.0-2.0; 1.0 is the calibrated dose")
-    unsafe: bool = Field(False, description="true does not hold the safety floor")
+    unsafe: bool | None = Field(None, description="true does not hold the safety floor")
 
 
 class BlendOptions(SteeringOptions):
@@ -97,7 +100,7 @@ class UnsteeredModel(llm.Model):
             strength=wanted.strength,
             safety=wanted.safety,
             sampling=sampling,
-            seed=options.seed + n_replies(messages),
+            seed=(options.seed or 0) + n_replies(messages),
             history=history(messages),
         )
 

@@ -139,6 +139,14 @@ def test_what_cannot_be_served_is_one_line(run: Run, words: list[str], said: str
     assert not run("logs", "--json").stdout.strip("[]\n ")
 
 
+def test_options_that_llm_keeps_for_a_model_hold_where_none_are_given(run: Run) -> None:
+    run("models", "options", "set", "persona/none", "seed", "5")
+    run("models", "options", "set", "persona/none", "max_new_tokens", "2")
+    run("-m", "persona/none", "Hello", *options(temperature=1))
+    (turn,) = logged(run)
+    assert (turn["response_json"]["seed"], turn["response_json"]["reply_tokens"]) == (5, 2)
+
+
 def test_untouched_models_take_no_strength(run: Run) -> None:
     result = run("-m", "persona/none", "Hi", *options(strength=1))
     assert result.exit_code == 1

@@ -33,7 +33,7 @@ from persona_core import SteeringEngine
 from persona_core.decoding import Sampling
 from persona_core.errors import PersonaError, PromptError, SteeringError
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "manners.py"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "plain_answers.py"
 SHORT = GenerateConfig(max_tokens=4, temperature=0.8)
 
 
@@ -46,14 +46,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def manners() -> Callable[..., Task]:
+def plain_answers() -> Callable[..., Task]:
     """Return the example's task."""
-    spec = spec_from_file_location("manners", EXAMPLE)
+    spec = spec_from_file_location("plain_answers", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    task: Callable[..., Task] = module.manners
+    task: Callable[..., Task] = module.plain_answers
     return task
 
 
@@ -97,12 +97,12 @@ def receipts(output: ModelOutput | Exception) -> list[dict[str, Any]]:
 
 @pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 def test_an_evaluation_runs_in_batches_and_its_log_holds_every_receipt(
-    manners: Callable[..., Task], tmp_path: Path
+    plain_answers: Callable[..., Task], tmp_path: Path
 ) -> None:
     model = steered(persona="sage", strength=0.5)
     engine = api(model).engine
     before = engine.model.n_steps
-    (done,) = eval(manners(5), model=model, epochs=2, log_dir=str(tmp_path), display="none", temperature=0.8)
+    (done,) = eval(plain_answers(5), model=model, epochs=2, log_dir=str(tmp_path), display="none", temperature=0.8)
     assert done.status == "success", done.error
     assert engine.model.n_steps - before <= 2 * 5, "twelve replies of five tokens did not share forwards"
     log = read_eval_log(done.location)
@@ -146,6 +146,19 @@ def test_models_that_differ_in_steering_share_the_weights_and_not_the_address() 
     again = api(steered(persona="sage"))
     assert again.base_url == api(models[1]).base_url
     assert get_model("persona/smollm2", base_url=again.base_url, persona="sage", memoize=False)
+
+
+def test_the_cached_output_of_one_persona_is_not_handed_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path))
+    config = SHORT.merge(GenerateConfig(cache=True))
+    sage, trickster = steered(persona="sage"), steered(persona="trickster")
+    first, other = (receipts(outputs(model, ["Hello"], config)[0])[0] for model in (sage, trickster))
+    assert (first["personas"], other["personas"]) == ({"sage": 1.0}, {"trickster": 1.0})
+    before = api(sage).engine.model.n_steps
+    assert receipts(outputs(sage, ["Hello"], config)[0]) == [first]
+    assert api(sage).engine.model.n_steps == before
 
 
 def test_safety_is_off_only_where_it_is_written_out() -> None:

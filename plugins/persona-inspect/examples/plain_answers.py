@@ -1,6 +1,6 @@
 """Six everyday questions, each scored by a word that a plain answer holds.
 
-inspect eval manners.py --model persona/smollm2 -M persona=sage -M strength=0.5
+inspect eval plain_answers.py --model persona/smollm2 -M persona=sage -M strength=0.5
 """
 
 from inspect_ai import Task, task
@@ -19,7 +19,7 @@ QUESTIONS = {
 
 
 @task
-def manners(max_tokens: int = 24) -> Task:
+def plain_answers(max_tokens: int = 24) -> Task:
     """Does the model still answer plainly while it is steered?"""
     samples = [Sample(input=question, target=answer) for question, answer in QUESTIONS.items()]
     return Task(dataset=samples, solver=generate(max_tokens=max_tokens), scorer=includes())
