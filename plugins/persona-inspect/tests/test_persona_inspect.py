@@ -1,5 +1,7 @@
 import gc
-from collections.abc import Callable, Sequence
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,24 @@ SHORT = GenerateConfig(max_tokens=4, temperature=0.8)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Point every test at one empty workspace, so that the model is loaded once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONA_STEER_HOME", str(tmp_path_factory.mktemp("home")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Take back what an evaluation changes for the whole process: log levels, a handler, and the exception hook."""
+    root, hook = logging.getLogger(), sys.excepthook
+    loggers = [root, *map(logging.getLogger, ("httpx", "httpx2"))]
+    levels, handlers = [logger.level for logger in loggers], list(root.handlers)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    root.handlers[:] = handlers
+    sys.excepthook = hook
 
 
 @pytest.fixture(scope="module")
