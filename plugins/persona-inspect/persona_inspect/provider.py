@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -22,11 +22,20 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 from rich.markup import escape
 
+from persona_core.capping import PercentileFloor
 from persona_core.errors import ConfigError, PersonaError
 from persona_core.persona_manager import PersonaManager
 from persona_core.steering_engine import Reply
 from persona_inspect.batching import Batcher
-from persona_inspect.requests import Request, check_config, messages_of, refuse_tools, sampling_of
+from persona_inspect.requests import (
+    MEASURED,
+    Request,
+    check_config,
+    history_of,
+    messages_of,
+    refuse_tools,
+    sampling_of,
+)
 from persona_inspect.settings import Settings, engine_of, personas_of, read_settings
 
 STOP_REASONS: dict[str, StopReason] = {"end": "stop", "length": "max_tokens", "context": "model_length"}
@@ -63,7 +72,7 @@ class PersonaAPI(ModelAPI):
         sampling = sampling_of(config, self.engine.config.generation)
         seed = self.settings.seed if config.seed is None else config.seed
         batcher = Batcher.of(self.engine)
-        wanted = Request(messages_of(input), self.settings.steering, sampling, seed)
+        wanted = Request(messages_of(input), self.settings.steering, sampling, seed, self._history(input))
         requests = [batcher.seeded(wanted) for _ in range(config.num_choices or 1)]
         replies = await batcher.replies(requests, self.settings.max_batch)
         return _output(self.model_name, replies, asdict(sampling))
@@ -79,6 +88,10 @@ class PersonaAPI(ModelAPI):
     def collapse_user_messages(self) -> bool:
         """Join consecutive messages of the user: many chat templates want turns to alternate."""
         return True
+
+    def _history(self, chat: Sequence[ChatMessage]) -> list[Mapping[str, float]]:
+        """Return what the capping policy reads of a conversation; the built-in one reads nothing, and is batched."""
+        return [] if self.engine.config.steering.capping_policy == PercentileFloor().name else history_of(chat)
 
     def _address(self) -> str:
         """Return a text that differs wherever replies to the same request may: weights, plan, seed or sampling."""
@@ -113,7 +126,9 @@ def _output(model: str, replies: Sequence[Reply], sampling: dict[str, Any]) -> M
 
 
 def _choice(model: str, reply: Reply) -> ChatCompletionChoice:
-    message = ChatMessageAssistant(content=reply.text, model=model, source="generate")
+    read = reply.receipt.assistant_projection
+    measured = None if read is None else {MEASURED: {"assistant": read}}
+    message = ChatMessageAssistant(content=reply.text, model=model, source="generate", metadata=measured)
     return ChatCompletionChoice(message=message, stop_reason=STOP_REASONS[reply.receipt.finish])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inspect_ai.model import ChatMessage, GenerateConfig
@@ -15,6 +15,8 @@ from persona_core.plan_building import Steering
 from persona_core.rollout import Message
 from persona_inspect.settings import LARGEST_SEED
 
+MEASURED = "persona-steer"
+"""The key of what a reply's message carries: axis -> mean projection."""
 SERVED = frozenset({"max_tokens", "temperature", "top_p", "seed", "num_choices"})
 INSPECTS_OWN = frozenset(
     {
@@ -28,17 +30,18 @@ INSPECTS_OWN = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """One reply that is asked for."""
+    """One reply that is asked for; `history` is what a capping policy is shown of the replies before it."""
 
     messages: Sequence[Message]
     steering: Steering
     sampling: Sampling
     seed: int
+    history: Sequence[Mapping[str, float]] = ()
 
     @property
-    def kind(self) -> tuple[float, bool, Sampling]:
+    def kind(self) -> tuple[float, bool, Sampling, bool]:
         """What all rows of a batch have in common."""
-        return self.steering.strength, self.steering.safety, self.sampling
+        return self.steering.strength, self.steering.safety, self.sampling, bool(self.history)
 
 
 def check_config(config: GenerateConfig) -> None:
@@ -79,6 +82,12 @@ def messages_of(chat: Sequence[ChatMessage]) -> list[Message]:
         last = chat[-1].role if chat else "nobody"
         raise PromptError(f"the conversation ends with {last}: a steered model answers the user alone")
     return [{"role": message.role, "content": _text(message)} for message in chat]
+
+
+def history_of(chat: Sequence[ChatMessage]) -> list[Mapping[str, float]]:
+    """Return what was measured in earlier replies of ours: one mapping a reply, oldest first."""
+    carried = [message.metadata or {} for message in chat if message.role == "assistant"]
+    return [each[MEASURED] for each in carried if MEASURED in each]
 
 
 def _text(message: ChatMessage) -> str:

@@ -2,6 +2,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,24 @@ def test_a_request_that_is_given_up_holds_back_no_other() -> None:
 
     anyio.run(together)
     assert [receipts(output)[0]["seed"] for output in found] == [0, 1]
+
+
+def test_a_policy_that_reads_the_conversation_tightens_in_an_evaluation_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = "# persona-steer\nmodel:\n  name: smollm2\nsteering:\n  capping_policy: assistant-guard\n"
+    (tmp_path / "config.yaml").write_text(config)
+    monkeypatch.setenv("PERSONA_STEER_HOME", str(tmp_path))
+    model = steered(persona="trickster")
+    first = anyio.run(partial(model.generate, "Hello", config=SHORT))
+    read = receipts(first)[0]["assistant_projection"]
+    assert first.message.metadata == {"persona-steer": {"assistant": read}}
+    plans = []
+    for reading in (1000.0, -1000.0):
+        drifted = ChatMessageAssistant(content=first.completion, metadata={"persona-steer": {"assistant": reading}})
+        chat = [ChatMessageUser(content="Hello"), drifted, ChatMessageUser(content="Again")]
+        plans.append(receipts(anyio.run(partial(model.generate, chat, config=SHORT)))[0]["plan"])
+    assert plans[0] == receipts(first)[0]["plan"] != plans[1]
 
 
 @pytest.mark.parametrize(
