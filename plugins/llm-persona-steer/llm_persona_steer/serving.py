@@ -37,6 +37,7 @@ def engine(personas: PersonaManager) -> SteeringEngine:
 
 @lru_cache(maxsize=1)
 def _engine(workspace: Path, config: str) -> SteeringEngine:
+    """Load the engine; the arguments are what it belongs to, so that another workspace or configuration has its own."""
     return _app().engine(manager())
 
 

@@ -68,6 +68,7 @@ def _app(model: str) -> App:
 
 @cache
 def _engine(model: str, workspace: Path, config: str) -> SteeringEngine:
+    """Load the engine; the last two are what it belongs to, so that another workspace or configuration has its own."""
     app = _app(model)
     return app.engine(app.manager())
 
