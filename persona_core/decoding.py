@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from persona_core.errors import SteeringError
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.shared_prefix import Batch, begin
 from persona_core.steer_module import ArmedLayer, arm
@@ -25,6 +26,14 @@ class Sampling:
     max_new_tokens: int = 256
     temperature: float = 0.7
     top_p: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise SteeringError(f"max_new_tokens is {self.max_new_tokens}: use 1 or more")
+        if not 0 <= self.temperature <= 2:
+            raise SteeringError(f"temperature {self.temperature:g} is out of range: use 0.0-2.0")
+        if not 0 < self.top_p <= 1:
+            raise SteeringError(f"top_p {self.top_p:g} is out of range: use a number above 0 and up to 1")
 
 
 @dataclass

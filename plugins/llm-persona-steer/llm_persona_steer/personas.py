@@ -1,0 +1,166 @@
+"""The models that llm sees: every persona, the untouched model, and blends, with their options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+import llm
+from llm.parts import StreamEvent
+from pydantic import Field
+
+from llm_persona_steer import serving
+from llm_persona_steer.conversation import history, measured, n_replies, said
+from persona_core.blending import parse_blend
+from persona_core.errors import PersonaError, SteeringError
+
+if TYPE_CHECKING:
+    from persona_core.decoding import Sampling
+    from persona_core.persona_manager import PersonaManager
+    from persona_core.plan_building import Steering
+    from persona_core.steering_engine import ReplyStream
+
+PREFIX = "persona/"
+RESERVED = ("none", "blend")
+
+
+class SamplingOptions(llm.Options):
+    """How tokens are picked; what is not given is as the workspace's configuration says.
+
+    None stands for all that is not given: llm puts the defaults that it keeps for a model in the place of nothing else.
+    """
+
+    temperature: float | None = Field(None, description="0.0-2.0; 0 is greedy")
+    top_p: float | None = Field(None, description="sample from the likeliest tokens of this total probability")
+    max_new_tokens: int | None = Field(None, description="longest reply, in tokens")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="0 and up; each turn of a conversation has its own")
+
+
+class SteeringOptions(SamplingOptions):
+    """How strongly a persona speaks, and whether the floor is held."""
+
+    strength: float | None = Field(None, description="0.0-2.0; 1.0 is the calibrated dose")
+    unsafe: bool | None = Field(None, description="true does not hold the safety floor")
+
+
+class BlendOptions(SteeringOptions):
+    """A blend also has its parts."""
+
+    blend: str | None = Field(None, description="personas with weights: sage:0.5,trickster:0.3")
+
+
+class PersonaFailure(llm.ModelError, click.ClickException):
+    """What went wrong, in a line. `llm chat` prints click's exceptions as one line, and no other."""
+
+
+class UnsteeredModel(llm.Model):
+    """The model as it is: `persona/none`."""
+
+    can_stream = True
+    Options = SamplingOptions  # type: ignore[assignment]  # llm has a nested class here
+
+    def __init__(self, name: str, label: str) -> None:
+        self.model_id = f"{PREFIX}{name}"
+        self.name = name
+        self.label = label
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.model_id}"
+
+    def execute(
+        self, prompt: llm.Prompt, stream: bool, response: llm.Response, conversation: llm.Conversation | None
+    ) -> Iterator[str | StreamEvent]:
+        """Yield the reply piece by piece; the response's JSON is the receipt."""
+        with _failures(), serving.one_reply():
+            reply = self._stream(prompt)
+            yield from reply
+            receipt = reply.reply.receipt
+            response.response_json = receipt.model_dump(mode="json")
+            response.set_usage(input=receipt.prompt_tokens, output=receipt.reply_tokens)
+            response.set_resolved_model(receipt.model)
+            yield StreamEvent("text", "", provider_metadata=measured(receipt))
+
+    def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
+        """Return what is asked for; raise where it cannot be."""
+        from persona_core.plan_building import Steering
+
+        return Steering({}, 0.0)
+
+    def _stream(self, prompt: llm.Prompt) -> ReplyStream:
+        manager, options, messages = serving.manager(), prompt.options, prompt.messages
+        assert isinstance(options, SamplingOptions)
+        wanted, sampling = self.steering(options, manager), _sampling(options, manager)
+        for name in wanted.personas:
+            manager.require(name)
+        return serving.engine(manager).stream(
+            said(messages),
+            wanted.personas,
+            strength=wanted.strength,
+            safety=wanted.safety,
+            sampling=sampling,
+            seed=(options.seed or 0) + n_replies(messages),
+            history=history(messages),
+        )
+
+
+class PersonaModel(UnsteeredModel):
+    """One persona: `persona/NAME`."""
+
+    Options = SteeringOptions
+
+    def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
+        """Return the persona at the strength of the options, with the floor unless they say `unsafe`."""
+        from persona_core.plan_building import Steering
+
+        assert isinstance(options, SteeringOptions)
+        strength = manager.config.steering.default_strength if options.strength is None else options.strength
+        return Steering(self.personas(options), strength, not options.unsafe)
+
+    def personas(self, options: SteeringOptions) -> dict[str, float]:
+        """Return persona -> weight."""
+        return {self.name: 1.0}
+
+
+class BlendModel(PersonaModel):
+    """Several personas at once: `persona/blend`."""
+
+    Options = BlendOptions
+
+    def personas(self, options: SteeringOptions) -> dict[str, float]:
+        """Return persona -> weight; raise where the option is missing."""
+        assert isinstance(options, BlendOptions)
+        if options.blend is None:
+            raise SteeringError("a blend needs its parts: -o blend sage:0.5,trickster:0.3")
+        return parse_blend(options.blend)
+
+
+def models() -> list[UnsteeredModel]:
+    """Return the untouched model, blends, and every persona; also those whose vector has yet to be extracted."""
+    manager = serving.manager()
+    own = [entry for entry in manager.entries() if entry.name not in RESERVED]
+    labels = {entry.name: "" if entry.header else ", not extracted" for entry in own}
+    personas = [PersonaModel(name, f"persona-steer ({manager.slug}{label})") for name, label in labels.items()]
+    label = f"persona-steer ({manager.slug})"
+    return [UnsteeredModel("none", label), BlendModel("blend", label), *personas]
+
+
+def _sampling(options: SamplingOptions, manager: PersonaManager) -> Sampling:
+    from persona_core.decoding import Sampling
+
+    own = manager.config.generation
+    return Sampling(
+        own.max_new_tokens if options.max_new_tokens is None else options.max_new_tokens,
+        own.temperature if options.temperature is None else options.temperature,
+        own.top_p if options.top_p is None else options.top_p,
+    )
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn what this project raises on purpose into llm's error, with the same words."""
+    try:
+        yield
+    except PersonaError as error:
+        raise PersonaFailure(str(error)) from error
