@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import torch
-
-from persona_core.blending import BlendingStrategy, WeightedVector
-from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
-from persona_core.clamping import MOST
+from persona_core.blending import WeightedVector
+from persona_core.capping import CappingContext, PercentileFloor
+from persona_core.contracts import checked_blend, checked_bounds, few_enough
 from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
 from persona_core.model_wrapper import ModelWrapper
 from persona_core.persona_manager import PersonaManager
@@ -62,10 +60,8 @@ def build_plan(
 
 def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted: Steering) -> tuple[AddDirection, ...]:
     name = manager.config.steering.blending
-    strategy: BlendingStrategy = manager.plugins.find("register_blending_strategies", name, "blending strategy")
-    moved = wanted.strength * strategy.blend(parts)
-    if not bool(torch.isfinite(moved).all()):
-        raise SteeringError(f"blending strategy {name!r} returned numbers that are not finite; use another one")
+    strategy = manager.plugins.item("register_blending_strategies", name, "blending strategy")
+    moved = wanted.strength * checked_blend(strategy, parts)
     layers = [layer for layer in range(len(moved)) if bool(moved[layer].any())]
     if not layers:
         raise SteeringError("the blended personas cancel each other out; change the weights")
@@ -88,16 +84,16 @@ def _bounds(
 ) -> tuple[ClampProjection, ...]:
     """Return the policy's bounds and then the configured floor, so that no policy can open it."""
     settings = manager.config.steering
-    policy: CappingPolicy = manager.plugins.find("register_capping_policies", settings.capping_policy, "capping policy")
+    policy = manager.plugins.item("register_capping_policies", settings.capping_policy, "capping policy")
     axes = {"safety": _safety_axis(model, manager)} | _assistant_axis(model, manager)
     context = CappingContext(
         axes, model.capping_layers, settings.safety_floor_percentile, model.target_layers[-1], history
     )
     floor = PercentileFloor()
-    own = [] if policy.name == floor.name else list(policy.clamps(context))
-    bounds = (*own, *floor.clamps(context))
-    _check_clamps(bounds, policy.name, model)
-    return bounds
+    own = () if policy.value.name == floor.name else checked_bounds(policy, context)
+    held = (*own, *floor.clamps(context))
+    few_enough(held, policy.value.name)
+    return held
 
 
 def _safety_axis(model: ModelWrapper, manager: PersonaManager) -> Axis:
@@ -129,22 +125,3 @@ def _probes(model: ModelWrapper, manager: PersonaManager) -> tuple[ProbeProjecti
             axis = manager.store.axis(SAFETY, model.identity)
             found.append(ProbeProjection(safety, axis.directions[safety], "safety"))
     return tuple(found)
-
-
-def _check_clamps(clamps: Sequence[ClampProjection], policy: str, model: ModelWrapper) -> None:
-    for clamp in clamps:
-        length = float(clamp.unit_direction.norm())
-        sound = clamp.unit_direction.shape == (model.identity.hidden_size,) and abs(length - 1) < 1e-3
-        if not sound or not 0 <= clamp.layer < model.n_layers or not clamp.low <= clamp.high:
-            raise SafetyUnavailable(
-                f"capping policy {policy!r} returned an unusable bound for layer {clamp.layer}; use another policy"
-            )
-    for layer in {clamp.layer for clamp in clamps}:
-        different = {
-            tuple(clamp.unit_direction.tolist()) for clamp in clamps if clamp.layer == layer and not clamp.audit
-        }
-        if len(different) > MOST:
-            raise SafetyUnavailable(
-                f"capping policy {policy!r} bounds {len(different)} directions of layer {layer}, and at most {MOST} "
-                "can be held at once; use another policy"
-            )

@@ -72,10 +72,14 @@ class PluginManager:
 
     def find(self, hook: str, name: str, kind: str) -> Any:
         """Return the object called `name`; raise `PluginError` with the nearest name and any failed packages."""
+        return self.item(hook, name, kind).value
+
+    def item(self, hook: str, name: str, kind: str) -> Registered:
+        """Return the object called `name` with its package; raise as `find` does."""
         registry = self.registry(hook)
         if name not in registry:
             raise PluginError(f"no {kind} named {name!r}{suggestion(name, registry)}{self._failed()}")
-        return registry[name].value
+        return registry[name]
 
     def values(self, hook: str) -> list[Any]:
         """Return what a hook's plugins returned, one by one, for objects that carry no name."""

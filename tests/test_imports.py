@@ -20,6 +20,7 @@ TIERS = (
     ("session_log",),
     ("conversation", "steering_engine"),
     ("plan_building", "receipt"),
+    ("contracts",),
     ("safety_axis",),
     ("axes", "floor_calibration"),
     ("extraction",),
@@ -58,6 +59,7 @@ TIERS = (
         "quiet",
         "record",
         "rollout",
+        "time_limit",
     ),
     ("errors",),
 )
