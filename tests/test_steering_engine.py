@@ -8,9 +8,7 @@ import torch
 from persona_core import PersonaManager, SteeringEngine
 from persona_core.decoding import Sampling
 from persona_core.errors import NoEffect, PromptError, SafetyUnavailable, SteeringError, VectorMismatch, VectorNotFound
-from persona_core.plan_building import _check_clamps
 from persona_core.receipt import steering_fields
-from persona_core.steering_plan import ClampProjection
 
 SHORT = Sampling(max_new_tokens=10, temperature=0)
 QUESTION = "What makes a good life?"
@@ -161,13 +159,6 @@ def test_a_floor_that_cannot_be_held_stops_the_reply(engine):
     stream.__post_init__()
     with pytest.raises(SafetyUnavailable, match="could not be held"):
         list(stream)
-
-
-def test_more_directions_at_a_layer_than_can_be_held_at_once_are_refused(engine: SteeringEngine) -> None:
-    rows = torch.eye(engine.model.identity.hidden_size)[:7]
-    _check_clamps([ClampProjection(20, row, low=0.0) for row in rows[[0, 1, 2, 3, 4, 5, 5]]], "many", engine.model)
-    with pytest.raises(SafetyUnavailable, match="'many' bounds 7 directions of layer 20, and at most 6"):
-        _check_clamps([ClampProjection(20, row, low=0.0) for row in rows], "many", engine.model)
 
 
 def test_every_token_of_a_reply_has_its_projections(engine: SteeringEngine) -> None:
