@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import Distribution
 from typing import Any
 
@@ -42,10 +43,14 @@ class PluginRecord:
         return self.begun
 
     def save(self) -> None:
-        """Write what is new; a workspace that does not exist yet is not made for it."""
+        """Write what is new; a workspace that does not exist yet is not made for it.
+
+        Where the workspace cannot be written to, what is new is announced again at the next run.
+        """
         if self.new and self.path.parent.is_dir():
             data = {name: package.model_dump() for name, package in sorted(self.seen.items())}
-            write_atomically(self.path, json.dumps(data, indent=2) + "\n")
+            with suppress(WorkspaceError):
+                write_atomically(self.path, json.dumps(data, indent=2) + "\n")
 
     def _read(self) -> dict[str, SeenPackage]:
         try:
