@@ -110,13 +110,15 @@ def next_block_inputs(model, plan, layers, dtype):
         )
         for layer in layers
     ]
+    weights = [(part, part.data) for part in (*model._model.parameters(), *model._model.buffers())]
     model._model.to(dtype)
     try:
         rows = [Row(model.encode(chat(PROMPTS[0])), plan)]
         for _ in decode(model, rows, GREEDY):
             pass
     finally:
-        model._model.to(torch.float32)
+        for part, data in weights:  # the shared model gets its own numbers back, and not rounded ones
+            part.data = data
         for handle in handles:
             handle.remove()
     found = {layer: torch.cat([stream[0] for stream in streams])[1:].double() for layer, streams in seen.items()}
