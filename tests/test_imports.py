@@ -15,7 +15,7 @@ PACKAGE = Path(persona_core.__file__).parent
 TIERS = (
     ("bundling",),
     ("cli",),
-    ("evaluation",),
+    ("evaluation", "testing"),
     ("chat_session", "plotting"),
     ("session_log",),
     ("conversation", "steering_engine"),
@@ -39,7 +39,7 @@ TIERS = (
     ("persona_manager", "vector_building"),
     ("active_set", "config_file", "vector_store"),
     ("config",),
-    ("builtins", "plugins", "testing"),
+    ("builtins", "plugins"),
     ("evaluation.judges", "evaluation.prompt_set", "evaluation.statistics", "workspace"),
     ("blending", "capping", "dataset_generator"),
     ("vector_math",),
