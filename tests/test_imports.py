@@ -17,7 +17,7 @@ TIERS = (
     ("cli",),
     ("evaluation", "testing"),
     ("chat_session", "plotting"),
-    ("session_log",),
+    ("session_log", "turn_monitors"),
     ("conversation", "steering_engine"),
     ("plan_building", "receipt"),
     ("safety_axis",),
@@ -57,6 +57,7 @@ TIERS = (
         "quiet",
         "record",
         "rollout",
+        "time_limit",
     ),
     ("errors",),
 )

@@ -8,8 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from persona_core.testing.examples import example_axis, example_context, example_replies, example_vector
-    from persona_core.testing.reply_checks import check_chat_command, check_judge
+    from persona_core.testing.examples import (
+        example_axis,
+        example_context,
+        example_replies,
+        example_turns,
+        example_vector,
+    )
+    from persona_core.testing.reply_checks import check_chat_command, check_judge, check_turn_monitor
     from persona_core.testing.steering_checks import check_blending_strategy, check_capping_policy
     from persona_core.testing.text_checks import check_archetype, check_dataset_generator
 
@@ -20,9 +26,11 @@ _HOMES = {
     "check_chat_command": "reply_checks",
     "check_dataset_generator": "text_checks",
     "check_judge": "reply_checks",
+    "check_turn_monitor": "reply_checks",
     "example_axis": "examples",
     "example_context": "examples",
     "example_replies": "examples",
+    "example_turns": "examples",
     "example_vector": "examples",
 }
 
@@ -33,9 +41,11 @@ __all__ = [
     "check_chat_command",
     "check_dataset_generator",
     "check_judge",
+    "check_turn_monitor",
     "example_axis",
     "example_context",
     "example_replies",
+    "example_turns",
     "example_vector",
 ]
 

@@ -1,4 +1,4 @@
-"""Small vectors, axes, contexts and replies that need no model."""
+"""Small vectors, axes, contexts, replies and turns that need no model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from persona_core.conversation import Turn
     from persona_core.model_wrapper import ModelWrapper
+    from persona_core.turn_monitors import TurnRequest
 
 QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
 
@@ -62,10 +64,35 @@ def example_persona(name: str) -> Archetype:
     return Archetype(name=name, description=f"a {name} of old tales", system_prompts=prompts, tags=(name,))
 
 
+def example_turns() -> list[tuple[TurnRequest, Turn]]:
+    """Return two turns with what each was asked for: one of a blend under the floor, one that nothing steers."""
+    return [_example_turn({"sage": 0.5, "trickster": 0.3}), _example_turn({})]
+
+
 def close(one: Tensor, other: Tensor, absolute: float = 1e-6) -> bool:
     import torch
 
     return torch.allclose(one, other, rtol=1e-4, atol=absolute)
+
+
+def _example_turn(personas: dict[str, float]) -> tuple[TurnRequest, Turn]:
+    from persona_core.conversation import Turn
+    from persona_core.receipt import FloorReceipt, Receipt
+    from persona_core.turn_monitors import TurnRequest
+
+    strength = 1.0 if personas else 0.0
+    receipt = Receipt(
+        model="example", personas=personas, strength=strength, safety="on" if personas else "not needed", plan="0",
+        prompt_tokens=12, reused_tokens=0, reply_tokens=2, steered_tokens=13 if personas else 0,
+        relative_change=dict.fromkeys((2, 3), 0.04) if personas else {},
+        floor=FloorReceipt(layers=[4, 5], hits=3, lowest_before=-1.5, lowest_after=0.0) if personas else None,
+        assistant_projection=1.25, safety_projection=0.5 if personas else None, seed=7, finish="end",
+    )  # fmt: skip
+    request = TurnRequest(
+        question="What is fire?", messages=1, personas=personas, strength=1.0, safety=True, seed=7, session="example"
+    )
+    projections = {"assistant": [1.0, 1.5], "safety": [0.25, 0.75]} if personas else {"assistant": [1.0, 1.5]}
+    return request, Turn(user=request.question, text="Fire is hot.", receipt=receipt, projections=projections)
 
 
 def _tokens(text: str, model: ModelWrapper | None) -> tuple[int, ...]:

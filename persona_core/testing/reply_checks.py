@@ -1,4 +1,4 @@
-"""Checks of what reads replies and conversations: judges and chat commands."""
+"""Checks of what reads replies and conversations: judges, chat commands and turn monitors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from persona_core.evaluation.judges import Judge
 from persona_core.names import check_name
-from persona_core.testing.examples import close, example_persona, example_replies
+from persona_core.testing.examples import close, example_persona, example_replies, example_turns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +46,21 @@ def check_chat_command(command: ChatCommand, session: ChatSession | None = None)
     if session is not None:
         values = dict(command.values(session))
         assert all(isinstance(part, str) for pair in values.items() for part in pair), f"/{command.name}: values"
+
+
+def check_turn_monitor(plugin: object) -> None:
+    """Assert that a module's `before_turn` and `after_turn` are found, and take every turn within their time."""
+    from persona_core.plugins import load_plugins
+    from persona_core.turn_monitors import TurnMonitors
+
+    plugins = load_plugins(found=[])
+    plugins.pluggy.register(plugin, name="this package")
+    plugins.pluggy.check_pending()
+    monitors = TurnMonitors(plugins)
+    assert monitors.any, "there is no before_turn or after_turn that is marked with @hookimpl"
+    for request, turn in example_turns():
+        notes = [*monitors.before(request), *monitors.after(turn, request.session)]
+        assert not notes, notes[0]
 
 
 def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -> None:
