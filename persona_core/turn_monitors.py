@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from persona_core.conversation import Turn
+from persona_core.errors import PluginError
 from persona_core.plugins import PluginManager
 from persona_core.record import Record
 from persona_core.time_limit import within
@@ -77,7 +78,7 @@ class TurnMonitors:
         """Call one monitor with copies of its own; return a note where it fails, else nothing."""
         what = f"plugin {distribution}: {hook}"
         try:
-            within(self.budget, what, monitor.function, *(_copy(told[name]) for name in monitor.argnames))
+            _nothing(within(self.budget, what, monitor.function, *(_copy(told[name]) for name in monitor.argnames)))
         except (Exception, SystemExit) as error:
             self.failed.add(distribution)
             return f"{_reason(what, error)}; it is not told of this chat any more"
@@ -86,6 +87,12 @@ class TurnMonitors:
 
 def _copy(value: Any) -> Any:
     return value.model_copy(deep=True) if isinstance(value, Record) else value
+
+
+def _nothing(returned: object) -> None:
+    """Raise where a monitor returned something: a generator or a coroutine has not run, and a reply is not taken."""
+    if returned is not None:
+        raise PluginError(f"a monitor returns nothing, and this one a {type(returned).__name__}")
 
 
 def _reason(what: str, error: BaseException) -> str:

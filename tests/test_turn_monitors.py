@@ -136,7 +136,8 @@ def test_a_request_that_cannot_be_served_is_told_to_nobody(
 FAILURES = {
     "raises": ("1 / 0", r"^plugin persona-bad: {hook} raised ZeroDivisionError: division by zero; "),
     "leaves": ("raise SystemExit(3)", r"^plugin persona-bad: {hook} raised SystemExit: 3; "),
-    "takes too long": ("threading.Event().wait(30)", r"^plugin persona-bad: {hook} took longer than 0\.2 s; "),
+    "returns something": ("return 'a reply'", r"^plugin persona-bad: {hook} raised PluginError: .* this one a str; "),
+    "takes too long": ("threading.Event().wait(30)", r"^plugin persona-bad: {hook} took longer than 1 s; "),
 }
 
 
@@ -149,13 +150,19 @@ def test_a_monitor_that_fails_is_one_note_and_is_not_called_again(
     source = FAILS.format(hook=hook, does=f"with open({str(count)!r}, 'a') as file: file.write('x')\n    {does}")
     watch = install("persona-watch", WATCH.format(path=str(tmp_path / "log")))
     session = new_session(tiny_engine, [install("persona-bad", source), watch])
-    session.monitors.budget = 0.2
     turns = [talk(session) for _ in range(3)]
     assert count.read_text() == "x"
     (said,) = session.notes
     assert re.match(note.format(hook=hook), said), said
     assert session.conversation.turns == turns
     assert [kind for kind, _ in told(tmp_path / "log")] == ["before", "after"] * 3
+
+
+def test_a_monitor_that_would_not_run_is_a_failure(install: Install) -> None:
+    (request, _), _ = example_turns()
+    found = [install("persona-bad", FAILS.format(hook="before_turn", does="yield"))]
+    (note,) = TurnMonitors(load_plugins(found=found)).before(request)
+    assert "a monitor returns nothing, and this one a generator" in note
 
 
 def test_the_other_hook_of_a_package_that_failed_is_not_called_either(
