@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from persona_core.persona_manager import PersonaManager
 from persona_core.prompting import Prompting, persona_prompt, prompted, steered
 from persona_core.receipt import mixture
 from persona_core.session_log import Event, SessionLog, load_session, what_has_changed
+from persona_core.turn_monitors import TurnMonitors, TurnRequest
 from persona_core.vector_store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class ChatSession:
     warned: bool = False
     percentiles: dict[str, float] = field(default_factory=dict)
     """Axis -> the percentile that its readings are shown against, once it has been read."""
+    monitors: TurnMonitors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.monitors = TurnMonitors(self.manager.plugins)
 
     @property
     def engine(self) -> SteeringEngine:
@@ -67,6 +72,11 @@ class ChatSession:
     def folder(self) -> Path:
         """Where this model's sessions are."""
         return self.manager.workspace.conversations
+
+    @property
+    def name(self) -> str:
+        """The session's name; empty until its first turn is kept, unless the user has named it."""
+        return self.log.name if self.log is not None else self.session_name
 
     def steering(self) -> Steering:
         """Return what is asked for now."""
@@ -94,8 +104,9 @@ class ChatSession:
     def ask(self, asked: Ask) -> ReplyStream:
         """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
         wanted, conversation = self.steering(), self._so_far(asked.replacing)
-        return self.engine.stream(
-            self._messages(conversation, asked.question, self.settings.personas),
+        messages = self._messages(conversation, asked.question, self.settings.personas)
+        stream = self.engine.stream(
+            messages,
             dict(wanted.personas),
             strength=wanted.strength if asked.strength is None else checked_strength(asked.strength),
             safety=wanted.safety,
@@ -103,6 +114,8 @@ class ChatSession:
             seed=self.settings.seed + len(conversation.turns) if asked.seed is None else asked.seed,
             history=conversation.history,
         )
+        self._tell_of(asked, stream, len(messages))
+        return stream
 
     def compare(self, asked: Mapping[str, Mapping[str, float]], question: str) -> dict[str, Reply]:
         """Return heading -> reply to one question with one seed, as each of these; without a question, to the last.
@@ -140,6 +153,7 @@ class ChatSession:
         self.last = reply
         self.write(turn)
         self._warn_of_drift(turn)
+        self.notes += self.monitors.after(turn, self.name)
         return turn
 
     def write(self, entry: Turn | Event) -> None:
@@ -247,6 +261,16 @@ class ChatSession:
             self.notes.append(f"the context of {model.context_length} tokens is full: {turns} no longer read")
         return conversation.messages(question, prompt)
 
+    def _tell_of(self, asked: Ask, stream: ReplyStream, messages: int) -> None:
+        """Let monitors know of a reply that is about to be made; where there are none, do nothing."""
+        if self.monitors.any:
+            wanted = stream.wanted
+            request = TurnRequest(
+                question=asked.question, messages=messages, personas=dict(wanted.personas), strength=wanted.strength,
+                safety=wanted.safety, seed=stream.row.seed, session=self.name, replacing=asked.replacing,
+            )  # fmt: skip
+            self.notes += self.monitors.before(request)
+
     def _steer_as_before(self) -> None:
         turns, known = self.conversation.turns, set(self.manager.names())
         if not turns or self.settings.personas:
@@ -290,19 +314,3 @@ def checked_strength(strength: float) -> float:
     from persona_core.plan_building import Steering
 
     return Steering({}, strength).strength
-
-
-def in_background(load: Callable[[], SteeringEngine]) -> Future[SteeringEngine]:
-    """Load the model on a thread of its own that does not keep the process alive."""
-    import threading
-
-    future: Future[SteeringEngine] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(load())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future

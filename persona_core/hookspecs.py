@@ -1,4 +1,4 @@
-"""Every plugin point. A hook returns objects, so that a plugin is tested by calling it.
+"""Every plugin point. Those that register return objects, so that a plugin is tested by calling it; monitors are told.
 
 A package takes part with an entry point in the group `persona_core` that names a module with `@hookimpl` functions.
 """
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from persona_core.blending import BlendingStrategy
     from persona_core.capping import CappingPolicy
     from persona_core.chat_command import ChatCommand
+    from persona_core.conversation import Turn
     from persona_core.dataset_generator import DatasetGenerator
     from persona_core.evaluation.judges import Judge
     from persona_core.evaluation.prompt_set import PromptSet
     from persona_core.model_source import ModelScheme, ModelSource
+    from persona_core.turn_monitors import TurnRequest
 
 PROJECT = "persona_core"
 HOOK_VERSION = 2
@@ -83,4 +85,16 @@ def register_vector_dirs() -> Iterable[Path]:
 @hookspec
 def register_chat_commands() -> Iterable[ChatCommand]:
     """Return slash commands of the chat."""
+    raise NotImplementedError
+
+
+@hookspec
+def before_turn(request: TurnRequest) -> None:
+    """Be told what the next reply of a chat is made with; nothing that is done to it changes the reply."""
+    raise NotImplementedError
+
+
+@hookspec
+def after_turn(request: TurnRequest, turn: Turn, seconds: float) -> None:
+    """Be told of a turn that was kept, and how long its reply took from the request to its end."""
     raise NotImplementedError

@@ -113,6 +113,11 @@ class PluginManager:
         found = self.distributions.get(distribution)
         return found.version or "" if found is not None else ""
 
+    def implementations(self, hook: str) -> list[tuple[str, pluggy.HookImpl]]:
+        """Return (distribution, implementation) of a hook that is told something, sorted by distribution."""
+        found = getattr(self.pluggy.hook, hook).get_hookimpls()
+        return sorted(((self._distribution(item.plugin), item) for item in found), key=lambda pair: pair[0])
+
     def keep(self, distribution: str, where: str, error: BaseException) -> None:
         """Keep a failure, and report it where it is the first of its distribution."""
         failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))

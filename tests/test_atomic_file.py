@@ -1,5 +1,7 @@
 """Files appear whole or not at all, and errors name the file."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,20 @@ def test_reading_what_is_no_text_names_the_file(tmp_path: Path) -> None:
     for name in ("file.txt", "missing.txt", "."):
         with pytest.raises(WorkspaceError, match="cannot read"):
             read_text(tmp_path / name)
+
+
+APPENDS = """
+import sys
+from pathlib import Path
+from persona_core.atomic_file import append_lines
+for turn in range(40):
+    append_lines(Path(sys.argv[1]), [sys.argv[2] * 20_001])
+"""
+
+
+def test_long_lines_that_two_processes_append_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    commands = [[sys.executable, "-c", APPENDS, str(path), letter] for letter in "ab"]
+    started = [subprocess.Popen(command) for command in commands]
+    assert [process.wait(60) for process in started] == [0, 0]
+    assert sorted(read_text(path).splitlines()) == ["a" * 20_001] * 40 + ["b" * 20_001] * 40

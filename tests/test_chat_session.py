@@ -4,13 +4,11 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
+from persona_core import SteeringEngine
 from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide
 from persona_core.chat_session import ChatSession, Settings
 from persona_core.cli.chat.registry import all_commands, run_line
@@ -18,38 +16,13 @@ from persona_core.cli.chat.status_line import in_lines
 from persona_core.conversation import Turn
 from persona_core.decoding import Sampling
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
-from persona_core.model_loading import LoadedModel
 from persona_core.plugins import load_plugins
 from persona_core.session_log import load_session
-from persona_core.testing import example_axis, example_vector
+from persona_core.testing import example_vector
+from persona_core.testing.tiny_model import HIDDEN, LAYERS, PERSONAS
 from persona_core.vector_store import ASSISTANT
 
-HIDDEN, LAYERS, PERSONAS = 32, 6, ("sage", "trickster")
-PLUGINS = load_plugins()
-COMMANDS = all_commands(PLUGINS)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory, model: ModelWrapper) -> SteeringEngine:
-    """A small model of random weights with two personas and both axes."""
-    torch.manual_seed(0)
-    shape = LlamaConfig(
-        vocab_size=len(model.tokenizer), hidden_size=HIDDEN, intermediate_size=48, num_hidden_layers=LAYERS,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
-    )  # fmt: skip
-    config = get_config(tmp_path_factory.mktemp("tiny"), model="smollm2", plugins=PLUGINS)
-    config = config.replace({"steering.capping_layers": "4-5", "extraction.target_layers": "2-3", "model.context": 512})
-    weights = LlamaForCausalLM(shape).eval()
-    wrapped = ModelWrapper(config, plugins=PLUGINS, loaded=LoadedModel(weights, model.tokenizer, "tiny", "tiny"))
-    vars(wrapped)["end_tokens"] = frozenset()
-    manager = PersonaManager(config, plugins=PLUGINS)
-    for name in PERSONAS:
-        vector = example_vector(name, LAYERS, HIDDEN)
-        vector.with_header(model=wrapped.identity, target_layers=(2, 3)).save(manager.store.persona_path(name))
-    for name in ("safety", "assistant"):
-        axis = example_axis(name, LAYERS, HIDDEN).with_header(model=wrapped.identity)
-        axis.save(manager.store.own / f"{name}_axis.safetensors")
-    return SteeringEngine(wrapped, manager)
+COMMANDS = all_commands(load_plugins())
 
 
 def new_session(engine: SteeringEngine, **changes: object) -> ChatSession:
@@ -174,13 +147,13 @@ class Chat(RuleBasedStateMachine):
             assert kept.turns == self.session.conversation.turns
 
 
-def test_the_next_receipt_is_what_the_status_says(tiny: SteeringEngine) -> None:
-    machine = type("ChatOfThis", (Chat,), {"engine": tiny})
+def test_the_next_receipt_is_what_the_status_says(tiny_engine: SteeringEngine) -> None:
+    machine = type("ChatOfThis", (Chat,), {"engine": tiny_engine})
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
 
 
-def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     with pytest.raises(SafetyUnavailable, match="--allow-unsafe"):
         session.set_safety(False)
     outcome = type_line(session, "/safety off")
@@ -190,36 +163,36 @@ def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny: Steering
     assert not session.settings.safety
 
 
-def test_retry_asks_the_last_question_with_another_seed_or_at_another_strength(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_retry_asks_the_last_question_with_another_seed_or_at_another_strength(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     seed = talk(session, "first").receipt.seed
     assert type_line(session, "/retry") == Ask("first", None, seed + 1, replacing=True)
     assert type_line(session, "/retry 0.5") == Ask("first", 0.5, seed, replacing=True)
 
 
-def test_edit_gives_the_question_to_be_changed(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_edit_gives_the_question_to_be_changed(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     talk(session, "frist")
     assert type_line(session, "/edit") == Edit("frist")
     assert type_line(session, "/edit first") == Ask("first", replacing=True)
 
 
-def test_a_turn_is_replaced_once_the_new_reply_is_there_and_stays_where_none_comes(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
-    kept = [talk(session, "first"), talk(session, "second")]
-    session.ask(Ask("second", replacing=True))
+def test_a_turn_is_replaced_once_the_new_reply_is_there_and_stays_where_none_comes(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
+    kept = [talk(session, "a"), talk(session, "b")]
+    session.ask(Ask("b", replacing=True))
     assert session.conversation.turns == kept
     with pytest.raises(SteeringError, match=r"0\.0-2\.0"):
-        session.ask(Ask("second", strength=9, replacing=True))
+        session.ask(Ask("b", strength=9, replacing=True))
     assert session.conversation.turns == kept
-    new = answer(session, Ask("third", replacing=True))
+    new = answer(session, Ask("c", replacing=True))
     assert session.conversation.turns == [kept[0], new]
     assert new.receipt.seed == kept[1].receipt.seed
     assert new.receipt.prompt_tokens == kept[1].receipt.prompt_tokens
 
 
-def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     session.set_personas({"sage": 1.0})
     talk(session, "first")
     said = talk(session, "second")
@@ -229,8 +202,8 @@ def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny: 
     assert session.conversation.turns[1:] == [said]
 
 
-def test_prompt_only_gives_the_prompt_and_steers_nothing(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_prompt_only_gives_the_prompt_and_steers_nothing(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     session.set_personas({"sage": 1.0})
     plain = talk(session)
     type_line(session, "/clear")
@@ -244,14 +217,14 @@ def test_prompt_only_gives_the_prompt_and_steers_nothing(tiny: SteeringEngine) -
     assert plain.receipt.prompt_tokens < only.receipt.prompt_tokens == both.receipt.prompt_tokens
 
 
-def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny: SteeringEngine) -> None:
-    session = new_session(tiny, allow_unsafe=True)
+def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine, allow_unsafe=True)
     session.set_personas({"sage": 0.5})
     session.set_strength(0.5)
     session.set_safety(False)
     talk(session)
     session.save_as("as-before")
-    other, chosen = new_session(tiny), new_session(tiny)
+    other, chosen = new_session(tiny_engine), new_session(tiny_engine)
     chosen.set_personas({"trickster": 1.0})
     for each in (other, chosen):
         each.resume("as-before")
@@ -260,8 +233,8 @@ def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny: S
     assert (chosen.settings.personas, chosen.notes) == ({"trickster": 1.0}, [])
 
 
-def test_why_and_drift_show_layers_and_both_axes(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_why_and_drift_show_layers_and_both_axes(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     for line in ("/why", "/drift"):
         with pytest.raises(SteeringError, match="nothing has been said"):
             type_line(session, line)
@@ -277,15 +250,15 @@ def test_why_and_drift_show_layers_and_both_axes(tiny: SteeringEngine) -> None:
     assert "┊ floor" in drift
 
 
-def test_saving_loading_and_exporting(tiny: SteeringEngine, tmp_path: Path) -> None:
-    session = new_session(tiny)
+def test_saving_loading_and_exporting(tiny_engine: SteeringEngine, tmp_path: Path) -> None:
+    session = new_session(tiny_engine)
     with pytest.raises(SteeringError, match="nothing has been said"):
         type_line(session, "/save mine")
     session.set_personas({"sage": 1.0})
     talk(session)
     type_line(session, "/save mine")
     talk(session, "And water?")
-    other = new_session(tiny)
+    other = new_session(tiny_engine)
     assert "2 turns" in str(type_line(other, "/load mine"))
     assert other.notes == ["it goes on as sage at strength 1"]
     for name in ("talk.md", "talk.json"):
@@ -296,24 +269,24 @@ def test_saving_loading_and_exporting(tiny: SteeringEngine, tmp_path: Path) -> N
         type_line(other, "/save mine")
 
 
-def test_a_vector_that_has_changed_is_told_when_a_session_goes_on(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_a_vector_that_has_changed_is_told_when_a_session_goes_on(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     session.set_personas({"sage": 1.0})
     talk(session)
     session.save_as("before-the-change")
-    path = tiny.manager.require("sage")
+    path = tiny_engine.manager.require("sage")
     whole = path.read_bytes()
-    example_vector("sage", LAYERS, HIDDEN).with_header(model=tiny.model.identity, target_layers=(3,)).save(path)
+    example_vector("sage", LAYERS, HIDDEN).with_header(model=tiny_engine.model.identity, target_layers=(3,)).save(path)
     try:
-        other = new_session(tiny)
+        other = new_session(tiny_engine)
         other.resume("before-the-change")
         assert "session before-the-change: the vector of sage has changed since" in other.notes
     finally:
         path.write_bytes(whole)
 
 
-def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     for place in range(8):
         talk(session, f"question {place}: " + "word " * 80)
     assert session.conversation.skipped > 0
@@ -322,8 +295,8 @@ def test_a_long_conversation_is_trimmed_by_whole_turns_and_says_so(tiny: Steerin
     assert all(turn.receipt.prompt_tokens < 512 for turn in session.conversation.turns)
 
 
-def test_drift_is_told_once(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_drift_is_told_once(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     session.set_personas({"sage": 1.0})
     talk(session)
     assert not any("drifted" in note for note in session.notes)
@@ -333,8 +306,8 @@ def test_drift_is_told_once(tiny: SteeringEngine) -> None:
     assert sum("drifted" in note for note in session.notes) == 1
 
 
-def test_help_knows_every_command_and_the_nearest(tiny: SteeringEngine) -> None:
-    session = new_session(tiny)
+def test_help_knows_every_command_and_the_nearest(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
     text = str(type_line(session, "/help"))
     assert all(f"/{name}" in text for name in COMMANDS)
     assert "seed stays" in str(type_line(session, "/help retry"))

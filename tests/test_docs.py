@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 CORE = ROOT / "persona_core"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
-HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")]
+REGISTERING = [name for name in HOOKS if name.startswith("register_")]
 CHECKS: dict[str, Callable[[Any], object]] = {
     "register_archetypes": testing.check_archetype,
     "register_dataset_generators": testing.check_dataset_generator,
@@ -69,7 +70,7 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
     assert f"\n## {hook}\n\n```python\ndef {hook}{signature}:\n```\n" in page("hooks.md")
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", REGISTERING)
 def test_the_example_of_every_hook_registers_what_its_check_accepts(hook: str) -> None:
     section = page("hooks.md").partition(f"\n## {hook}\n")[2].partition("\n## ")[0]
     (code,) = blocks(section, "python title=example")
@@ -82,6 +83,15 @@ def test_the_example_of_every_hook_registers_what_its_check_accepts(hook: str) -
     (found,) = plugins.values(hook)
     CHECKS.get(hook, bool)(found)
     assert plugins.failures == []
+
+
+@pytest.mark.parametrize("hook", [name for name in HOOKS if name not in REGISTERING])
+def test_the_example_of_every_hook_that_is_told_is_accepted_by_its_check(hook: str) -> None:
+    section = page("hooks.md").partition(f"\n## {hook}\n")[2].partition("\n## ")[0]
+    (code,) = blocks(section, "python title=example")
+    space: dict[str, Any] = {"__name__": "example"}
+    exec(compile(code, "hooks.md", "exec"), space)
+    testing.check_turn_monitor(SimpleNamespace(**{hook: space[hook]}))
 
 
 def test_every_configuration_key_is_documented_with_its_default() -> None:

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Iterable
 from importlib.metadata import Distribution
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -41,25 +40,6 @@ PARTLY = """
         ]
 """
 NAMELESS = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models():\n    return ['text']\n"
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Install:
-    """Return a function from a name and a module's source to an installed distribution."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv(PLUGINS_VARIABLE, raising=False)
-    prefix = f"plug_{abs(hash(request.node.nodeid))}_"
-
-    def make(name: str, source: str, entry_points: str | None = None) -> Distribution:
-        module = prefix + name.replace("-", "_")
-        (tmp_path / f"{module}.py").write_text(dedent(source))
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(entry_points or f"[persona_core]\nplugin = {module}\n")
-        return Distribution.at(info)
-
-    return make
 
 
 def policies(manager: PluginManager) -> dict[str, str]:

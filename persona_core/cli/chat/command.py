@@ -52,12 +52,13 @@ def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: b
 
 
 def _start(app: App, manager: PersonaManager, settings: Settings, system: str, resume: str | None) -> None:
-    from persona_core.chat_session import ChatSession, in_background
+    from persona_core.chat_session import ChatSession
     from persona_core.cli.chat.editor import pick_editor
     from persona_core.cli.chat.loop import Loop
     from persona_core.cli.chat.registry import all_commands
     from persona_core.cli.chat.screen import pick_screen
     from persona_core.cli.chat.status_line import status_line
+    from persona_core.time_limit import in_background
 
     registry = all_commands(app.plugins)
     session = ChatSession(manager, in_background(lambda: app.engine(manager)), settings)

@@ -12,7 +12,7 @@ from persona_core.capping import CappingContext
 from persona_core.errors import SafetyUnavailable
 from persona_core.plugins import load_plugins
 from persona_core.steering_plan import ClampProjection
-from persona_core.testing import check_capping_policy, example_context
+from persona_core.testing import check_capping_policy, example_context, strategies
 
 CONTEXT = example_context()
 AXIS = CONTEXT.axes["assistant"]
@@ -115,6 +115,16 @@ def test_drift_falls_as_the_projection_rises(one: float, other: float) -> None:
 def test_the_floor_rises_with_tightness(one: float, other: float) -> None:
     loose, tight = sorted((one, other))
     assert floor(AXIS, 2, loose) <= floor(AXIS, 2, tight) <= float(AXIS.percentile(1.0)[2])
+
+
+@given(strategies.capping_contexts())
+def test_every_context_gets_no_floor_or_one_a_capped_layer_and_never_above_the_first_percentile(
+    context: CappingContext,
+) -> None:
+    clamps = AssistantGuard().clamps(context)
+    assert [clamp.layer for clamp in clamps] in ([], list(context.layers))
+    highest = context.axes["assistant"].percentile(1.0)
+    assert all(clamp.low <= float(highest[clamp.layer]) + 1e-4 for clamp in clamps)
 
 
 def test_drift_is_measured_at_the_probe_layer_in_ranges_of_the_axis() -> None:

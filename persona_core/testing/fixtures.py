@@ -1,0 +1,65 @@
+"""Fixtures for the tests of plugins. pytest loads this module in every run of an environment that has persona-core.
+
+So it imports nothing but pytest; each fixture imports what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.plugins import PluginManager
+    from persona_core.steering_engine import SteeringEngine
+
+_CHECKS = [f"persona_core.testing.{kind}_checks" for kind in ("text", "steering", "reply")]
+pytest.register_assert_rewrite(*(name for name in _CHECKS if name not in sys.modules))
+
+
+@pytest.fixture
+def persona_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point `PERSONA_STEER_HOME` at a temporary workspace; return its folder, which is made with its first file."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("PERSONA_STEER_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def persona_plugins() -> PluginManager:
+    """Load the built-in plugin and every installed one, as the command line does."""
+    from persona_core.plugins import load_plugins
+
+    return load_plugins()
+
+
+@pytest.fixture(scope="session")
+def embedded_model(tmp_path_factory: pytest.TempPathFactory, persona_plugins: PluginManager) -> ModelWrapper:
+    """Load SmolLM2-135M-Instruct once a process, with its ready-made personas and a workspace of its own.
+
+    Where it cannot be had, because `persona-model-smollm2` is not installed or nothing can be downloaded, the test is
+    skipped with that reason.
+    """
+    from persona_core.config import get_config
+    from persona_core.errors import PersonaError
+    from persona_core.model_wrapper import ModelWrapper
+
+    config = get_config(tmp_path_factory.mktemp("embedded"), model="smollm2", plugins=persona_plugins)
+    try:
+        return ModelWrapper(config, plugins=persona_plugins)
+    except PersonaError as error:
+        pytest.skip(f"the embedded model cannot be had: {error}")
+
+
+@pytest.fixture(scope="module")
+def tiny_engine(tmp_path_factory: pytest.TempPathFactory, persona_plugins: PluginManager) -> SteeringEngine:
+    """Make a small model of random weights with the personas `sage` and `trickster` and both axes.
+
+    One a module, with a workspace of its own; it needs no download.
+    """
+    from persona_core.testing.tiny_model import example_engine
+
+    return example_engine(tmp_path_factory.mktemp("tiny"), persona_plugins)

@@ -1,0 +1,72 @@
+"""Checks of what reads replies and conversations: judges, chat commands and turn monitors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from persona_core.evaluation.judges import Judge
+from persona_core.names import check_name
+from persona_core.testing.examples import close, example_persona, example_replies, example_turns
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from persona_core.chat_command import ChatCommand
+    from persona_core.chat_session import ChatSession
+    from persona_core.model_wrapper import ModelWrapper
+
+
+def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
+    """Assert that a judge gives one finite score a reply and persona, the same each time and beside other replies.
+
+    Scores are kept by its `repr`, so that must be the same in every run. A judge that reads the model needs `model`.
+    """
+    check_name(judge.name, kind="judge")
+    assert judge.unit.strip(), f"{judge.name}: it has no unit"
+    assert " at 0x" not in repr(judge), f"{judge.name}: its repr differs from run to run; make it a dataclass"
+    replies, personas = example_replies(model), [example_persona(name) for name in ("pirate", "monk")]
+    given = cast("ModelWrapper", model)
+    scores = judge.score(replies, personas, given)
+    _check_scores(judge.name, scores, len(replies), len(personas))
+    again = judge.score(replies, personas, given)
+    assert scores.tolist() == again.tolist(), f"{judge.name}: other scores the second time"
+    beside = [judge.score(replies[::-1], personas, given).flip(0), judge.score(replies[:1], personas, given)]
+    for other in beside:
+        same = close(other, scores[: len(other)], 1e-3)
+        assert same, f"{judge.name}: the score of a reply depends on the other replies"
+
+
+def check_chat_command(command: ChatCommand, session: ChatSession | None = None) -> None:
+    """Check a chat command's words, and what it completes in a session where one is given; it is not run."""
+    check_name(command.name, AssertionError, "chat command")  # type: ignore[arg-type]
+    assert command.usage.split()[0] == f"/{command.name}", f"/{command.name}: its usage is {command.usage!r}"
+    assert command.help.strip(), f"/{command.name}: no help"
+    assert "\n" not in command.help, f"/{command.name}: its help has more than one line"
+    assert callable(command.run), f"/{command.name}: run cannot be called"
+    if session is not None:
+        values = dict(command.values(session))
+        assert all(isinstance(part, str) for pair in values.items() for part in pair), f"/{command.name}: values"
+
+
+def check_turn_monitor(plugin: object) -> None:
+    """Assert that a module's `before_turn` and `after_turn` are found, and take every turn within their time."""
+    from persona_core.plugins import load_plugins
+    from persona_core.turn_monitors import TurnMonitors
+
+    plugins = load_plugins(found=[])
+    plugins.pluggy.register(plugin, name="this package")
+    plugins.pluggy.check_pending()
+    monitors = TurnMonitors(plugins)
+    assert monitors.any, "there is no before_turn or after_turn that is marked with @hookimpl"
+    for request, turn in example_turns():
+        notes = [*monitors.before(request), *monitors.after(turn, request.session)]
+        assert not notes, notes[0]
+
+
+def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -> None:
+    import torch
+
+    shape = (n_replies, n_personas)
+    assert scores.shape == shape, f"{judge}: shape {tuple(scores.shape)}, not {shape}"
+    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32"
+    assert torch.isfinite(scores).all(), f"{judge}: scores that are not finite"
