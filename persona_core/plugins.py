@@ -99,7 +99,7 @@ class PluginManager:
         for distribution, plugin in sorted(named, key=lambda pair: pair[0]):
             yield distribution, self.versions.get(distribution, ""), plugin
 
-    def keep(self, distribution: str, where: str, error: Exception) -> None:
+    def keep(self, distribution: str, where: str, error: Exception | SystemExit) -> None:
         """Keep a failure, and report it where it is the first of its distribution."""
         failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))
         if failure in self.failures:
@@ -112,7 +112,7 @@ class PluginManager:
     def _call(self, implementation: Any, distribution: str, hook: str) -> list[Any]:
         try:
             return list(implementation.function())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.keep(distribution, hook, error)
             return []
 
@@ -166,7 +166,7 @@ def _load(manager: PluginManager, distribution: Distribution, entry_point: Entry
     try:
         manager.pluggy.register(entry_point.load(), name=label)
         manager.pluggy.check_pending()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if manager.pluggy.has_plugin(label):
             manager.pluggy.unregister(name=label)
         manager.keep(name, entry_point.name, error)
