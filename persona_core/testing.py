@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from persona_core.archetype import Archetype
 from persona_core.blending import BlendingStrategy, WeightedVector
 from persona_core.capping import CappingContext, CappingPolicy
-from persona_core.dataset import PersonaDataset, SafetyDataset, from_text, to_text
+from persona_core.dataset import Dataset, PersonaDataset, SafetyDataset, from_text, to_text
 from persona_core.dataset_generator import DatasetGenerator
 from persona_core.errors import SafetyUnavailable
 from persona_core.evaluation.judges import Judge, JudgedReply
@@ -31,13 +31,19 @@ if TYPE_CHECKING:
     from persona_core.model_wrapper import ModelWrapper
 
 QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
+_DETERMINISTIC = "the same input must give the same text: use no random numbers, no date and no state"
 
 
 def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15) -> None:
     """Assert that an archetype can make a usable vector: enough distinct text, and YAML that reads back equal."""
-    assert Archetype.from_yaml(archetype.to_yaml()) == archetype
-    assert len(archetype.system_prompts) >= prompts, f"{archetype.name}: fewer than {prompts} system prompts"
-    assert len(archetype.questions) >= questions, f"{archetype.name}: fewer than {questions} questions"
+    _assert_is_a(Archetype, archetype, "the archetype")
+    same = Archetype.from_yaml(archetype.to_yaml()) == archetype
+    assert same, f"{archetype.name}: its YAML reads back to something else; make it an Archetype itself, of plain text"
+    written, asked = len(archetype.system_prompts), len(archetype.questions)
+    enough = f"write at least {prompts} that differ in wording and agree in character"
+    assert written >= prompts, f"{archetype.name}: fewer than {prompts} system prompts ({written}); {enough}"
+    enough = f"write at least {questions}, in its file or in a questions.yaml beside it"
+    assert asked >= questions, f"{archetype.name}: fewer than {questions} questions ({asked}); {enough}"
     _assert_distinct(archetype.name, archetype.system_prompts)
     _assert_distinct(archetype.name, archetype.questions)
 
@@ -69,7 +75,8 @@ def check_blending_strategy(strategy: BlendingStrategy) -> None:
     opposed = [vectors[0], replace(vectors[1], directions=-vectors[0].directions)]
     _check_displacement(strategy, _parts(opposed, (0.5, 0.5)))
     one, other = (strategy.blend(_parts(vectors[:2], weights)) for weights in ((0.5, 0.1), (0.1, 0.5)))
-    assert not _close(one, other), f"{strategy.name}: exchanged weights change nothing"
+    told = not _close(one, other)
+    assert told, f"{strategy.name}: exchanged weights change nothing; multiply each displacement by its own weight"
 
 
 def check_dataset_generator(generator: DatasetGenerator) -> None:
@@ -80,20 +87,31 @@ def check_dataset_generator(generator: DatasetGenerator) -> None:
     for sizes in ((1, 2), (3, 8), (50, 50)):
         datasets = [_check_dataset(generator, archetype, *sizes) for archetype in archetypes]
         shared = len({dataset.default_digest() for dataset in datasets}) == 1
-        assert shared, f"{generator.name}: two personas with the same questions have different default sides"
+        assert shared, (
+            f"{generator.name}: two personas with the same questions have different default sides; "
+            "write default prompts that do not depend on the persona, so that all are compared with one baseline"
+        )
     _check_safety(generator)
 
 
 def check_chat_command(command: ChatCommand, session: ChatSession | None = None) -> None:
     """Check a chat command's words, and what it completes in a session where one is given; it is not run."""
     check_name(command.name, AssertionError, "chat command")  # type: ignore[arg-type]
-    assert command.usage.split()[0] == f"/{command.name}", f"/{command.name}: its usage is {command.usage!r}"
-    assert command.help.strip(), f"/{command.name}: no help"
-    assert "\n" not in command.help, f"/{command.name}: its help has more than one line"
-    assert callable(command.run), f"/{command.name}: run cannot be called"
+    slash = f"/{command.name}"
+    begins = command.usage.split()[:1] == [slash]
+    assert begins, f"{slash}: its usage is {command.usage!r}; begin it with {slash}, as in '{slash} [NAME]'"
+    assert command.help.strip(), f"{slash}: no help; say in one line what it does"
+    assert "\n" not in command.help, f"{slash}: its help has more than one line; put the rest into `details`"
+    assert callable(command.run), (
+        f"{slash}: run cannot be called; give a function of the session and the rest of the line"
+    )
+    assert callable(command.values), (
+        f"{slash}: values cannot be called; leave it out, or give a function of the session"
+    )
     if session is not None:
         values = dict(command.values(session))
-        assert all(isinstance(part, str) for pair in values.items() for part in pair), f"/{command.name}: values"
+        text = all(isinstance(part, str) for pair in values.items() for part in pair)
+        assert text, f"{slash}: values returns what is not text; return a mapping of value to description, both str"
 
 
 def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
@@ -102,18 +120,19 @@ def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
     Scores are kept by its `repr`, so that must be the same in every run. A judge that reads the model needs `model`.
     """
     check_name(judge.name, kind="judge")
-    assert judge.unit.strip(), f"{judge.name}: it has no unit"
+    assert judge.unit.strip(), f"{judge.name}: it has no unit; say what a score counts, as in 'nats/token'"
     assert " at 0x" not in repr(judge), f"{judge.name}: its repr differs from run to run; make it a dataclass"
     replies, personas = example_replies(model), [_example_persona(name) for name in ("pirate", "monk")]
     given = cast("ModelWrapper", model)
     scores = judge.score(replies, personas, given)
     _check_scores(judge.name, scores, len(replies), len(personas))
     again = judge.score(replies, personas, given)
-    assert scores.tolist() == again.tolist(), f"{judge.name}: other scores the second time"
+    same = scores.tolist() == again.tolist()
+    assert same, f"{judge.name}: other scores the second time; use a fixed seed, temperature 0 and no state"
     beside = [judge.score(replies[::-1], personas, given).flip(0), judge.score(replies[:1], personas, given)]
     for other in beside:
         same = _close(other, scores[: len(other)], 1e-3)
-        assert same, f"{judge.name}: the score of a reply depends on the other replies"
+        assert same, f"{judge.name}: the score of a reply depends on the other replies; score each by itself"
 
 
 def example_replies(model: ModelWrapper | None = None) -> list[JudgedReply]:
@@ -158,29 +177,42 @@ def example_context(n_layers: int = 6, hidden: int = 16) -> CappingContext:
 def _assert_distinct(name: str, texts: Iterable[str]) -> None:
     folded = [" ".join(text.lower().split()) for text in texts]
     twice = {text for text in folded if folded.count(text) > 1}
-    assert not twice, f"{name}: repeated text: {sorted(twice)[0]!r}"
+    assert not twice, f"{name}: repeated text: {min(twice, default='')!r}; leave it out, or write it in other words"
+
+
+def _assert_is_a(kind: type, value: object, what: str) -> None:
+    found = type(value).__name__
+    assert isinstance(value, kind), f"{what} is of type {found}; it must be a {kind.__module__}.{kind.__qualname__}"
 
 
 def _check_clamps(policy: CappingPolicy, context: CappingContext) -> None:
     before = _content(context)
     clamps = list(policy.clamps(context))
-    assert _content(context) == before, f"{policy.name}: it changes its context"
+    kept = _content(context) == before
+    assert kept, f"{policy.name}: it changes its context; copy a tensor (`clone()`) before you change it in place"
     for clamp in clamps:
+        _assert_is_a(ClampProjection, clamp, f"{policy.name}: a bound")
         _check_clamp(policy.name, clamp, context)
     again = list(policy.clamps(context))
-    assert _told(clamps) == _told(again), f"{policy.name}: the same context gives other bounds the second time"
+    same = _told(clamps) == _told(again)
+    assert same, (
+        f"{policy.name}: the same context gives other bounds the second time; "
+        "compute them from the context alone, without random numbers and without a state of its own"
+    )
 
 
 def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -> None:
     what = f"{policy}: the bound {clamp.name!r} of layer {clamp.layer}"
     n_layers, hidden = context.axes["safety"].directions.shape
-    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model"
-    assert clamp.unit_direction.shape == (hidden,), f"{what} has a direction of the wrong shape"
+    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model; use the layers of `context.layers`"
+    row = clamp.unit_direction.shape == (hidden,)
+    assert row, f"{what} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
     length = float(clamp.unit_direction.norm())
-    assert abs(length - 1) < 1e-3, f"{what} has a direction of length {length:g}; it must be 1"
+    right = abs(length - 1) < 1e-3
+    assert right, f"{what} has a direction of length {length:g}; it must be 1: `persona_core.vector_math.unit` makes it"
     sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
-    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}"
-    assert clamp.name, f"{what} has no name"
+    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
+    assert clamp.name, f"{what} has no name; name it after its axis"
 
 
 def _told(clamps: Sequence[ClampProjection]) -> list[object]:
@@ -195,11 +227,16 @@ def _content(context: CappingContext) -> object:
 def _check_blend(strategy: BlendingStrategy, vectors: Sequence[PersonaVector], weights: Sequence[float]) -> None:
     parts = _parts(vectors, weights)
     moved = _check_displacement(strategy, parts)
-    assert moved.any(), f"{strategy.name}: {len(parts)} personas that differ add nothing"
+    assert moved.any(), f"{strategy.name}: {len(parts)} personas that differ add nothing; add their displacements"
     turned = strategy.blend(parts[::-1])
-    assert _close(turned, moved), f"{strategy.name}: the order of the personas changes the blend"
+    same = _close(turned, moved)
+    assert same, f"{strategy.name}: the order of the personas changes the blend; sort the parts by `part.vector.name`"
     doubled = strategy.blend(_parts(vectors, [2 * weight for weight in weights]))
-    assert _close(doubled, 2 * moved), f"{strategy.name}: twice the weights do not give twice the displacement"
+    linear = _close(doubled, 2 * moved)
+    assert linear, (
+        f"{strategy.name}: twice the weights do not give twice the displacement; "
+        "use weights relative to each other (weight * weight / greatest), not their squares or thresholds"
+    )
 
 
 def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVector]) -> Tensor:
@@ -209,14 +246,25 @@ def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVect
     vector = parts[0].vector
     before = [part.vector.directions.tolist() for part in parts]
     moved = strategy.blend(parts)
-    assert moved.shape == vector.directions.shape, f"{strategy.name}: shape {tuple(moved.shape)}"
-    assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32"
-    assert torch.isfinite(moved).all(), f"{strategy.name}: numbers that are not finite"
+    _assert_is_a(torch.Tensor, moved, f"{strategy.name}: what blend returns")
+    shape, wanted = tuple(moved.shape), tuple(vector.directions.shape)
+    assert shape == wanted, (
+        f"{strategy.name}: shape {shape}, not {wanted}; return one row a layer, as displacement() does"
+    )
+    assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32: return `moved.float()`"
+    finite = torch.isfinite(moved).all()
+    assert finite, f"{strategy.name}: numbers that are not finite; look for a division by 0 where personas cancel"
     still = [layer for layer in range(len(moved)) if layer not in vector.header.target_layers]
-    assert not moved[still].any(), f"{strategy.name}: it adds at layers that are not steered"
-    assert torch.equal(strategy.blend(parts), moved), f"{strategy.name}: another result the second time"
+    silent = not moved[still].any()
+    assert silent, f"{strategy.name}: it adds at layers that are not steered; start from displacement(), zero at those"
+    same = torch.equal(strategy.blend(parts), moved)
+    assert same, (
+        f"{strategy.name}: another result the second time; use the parts alone, without random numbers or state"
+    )
     unchanged = before == [part.vector.directions.tolist() for part in parts]
-    assert unchanged, f"{strategy.name}: it changes the personas"
+    assert unchanged, (
+        f"{strategy.name}: it changes the personas; copy a tensor (`clone()`) before you change it in place"
+    )
     return moved
 
 
@@ -227,10 +275,12 @@ def _parts(vectors: Sequence[PersonaVector], weights: Iterable[float]) -> list[W
 def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -> None:
     import torch
 
-    shape = (n_replies, n_personas)
-    assert scores.shape == shape, f"{judge}: shape {tuple(scores.shape)}, not {shape}"
-    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32"
-    assert torch.isfinite(scores).all(), f"{judge}: scores that are not finite"
+    _assert_is_a(torch.Tensor, scores, f"{judge}: what score returns")
+    shape, wanted = tuple(scores.shape), (n_replies, n_personas)
+    assert shape == wanted, f"{judge}: shape {shape}, not {wanted}; return one row a reply and one column a persona"
+    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32: return `scores.float()`"
+    finite = torch.isfinite(scores).all()
+    assert finite, f"{judge}: scores that are not finite; raise a PersonaError where a reply cannot be scored"
 
 
 def _example_persona(name: str) -> Archetype:
@@ -253,10 +303,13 @@ def _described(generator: DatasetGenerator, name: str, questions: Sequence[str])
     """Return the generator's archetype for a description, sound and the same twice."""
     described = f"a {name} with thirty years of work behind them"
     archetype = generator.archetype(name, described, questions)
-    assert archetype.name == name, f"{generator.name}: asked for {name!r}, it calls the archetype {archetype.name!r}"
+    _assert_is_a(Archetype, archetype, f"{generator.name}: what archetype returns")
+    assert archetype.name == name, (
+        f"{generator.name}: asked for {name!r}, it calls the archetype {archetype.name!r}; keep the name that was given"
+    )
     check_archetype(archetype)
     again = generator.archetype(name, described, questions)
-    assert again == archetype, f"{generator.name}: another archetype the second time"
+    assert again == archetype, f"{generator.name}: another archetype the second time; {_DETERMINISTIC}"
     return archetype
 
 
@@ -264,26 +317,39 @@ def _check_dataset(
     generator: DatasetGenerator, archetype: Archetype, n_prompts: int, n_questions: int
 ) -> PersonaDataset:
     dataset = generator.persona(archetype, n_prompts, n_questions)
-    assert dataset.name == archetype.name, f"{generator.name}: the dataset is called {dataset.name!r}"
+    _assert_is_a(PersonaDataset, dataset, f"{generator.name}: what persona returns")
+    assert dataset.name == archetype.name, (
+        f"{generator.name}: the dataset is called {dataset.name!r}; give it the archetype's name, {archetype.name!r}"
+    )
     prompts = max(len(dataset.persona_prompts), len(dataset.default_prompts))
-    assert prompts <= n_prompts, f"{generator.name}: {prompts} prompts, asked for {n_prompts}"
+    assert prompts <= n_prompts, f"{generator.name}: {prompts} prompts, asked for {n_prompts}; cut both sides to that"
     asked = len(dataset.questions)
-    assert asked <= n_questions, f"{generator.name}: {asked} questions, asked for {n_questions}"
+    assert asked <= n_questions, f"{generator.name}: {asked} questions, asked for {n_questions}; cut them to that"
     for texts in (dataset.persona_prompts, dataset.default_prompts, dataset.questions):
         _assert_distinct(generator.name, texts)
     again = generator.persona(archetype, n_prompts, n_questions)
-    assert again == dataset, f"{generator.name}: another dataset the second time"
-    assert from_text(PersonaDataset, to_text(dataset), "its YAML") == dataset
+    assert again == dataset, f"{generator.name}: another dataset the second time; {_DETERMINISTIC}"
+    _assert_reads_back(generator.name, dataset)
     return dataset
 
 
 def _check_safety(generator: DatasetGenerator) -> None:
     dataset = generator.safety()
-    assert generator.safety() == dataset, f"{generator.name}: another safety dataset the second time"
+    _assert_is_a(SafetyDataset, dataset, f"{generator.name}: what safety returns")
+    assert generator.safety() == dataset, f"{generator.name}: another safety dataset the second time; {_DETERMINISTIC}"
     _assert_distinct(generator.name, [pair.request for pair in (*dataset.train, *dataset.heldout)])
     for pair in (*dataset.train, *dataset.heldout):
-        assert pair.refusal != pair.compliance, f"{generator.name}: both replies to {pair.request!r} are the same"
-    assert from_text(SafetyDataset, to_text(dataset), "its YAML") == dataset
+        assert pair.refusal != pair.compliance, (
+            f"{generator.name}: both replies to {pair.request!r} are the same; let one refuse and the other comply"
+        )
+    _assert_reads_back(generator.name, dataset)
+
+
+def _assert_reads_back(generator: str, dataset: Dataset) -> None:
+    same = from_text(type(dataset), to_text(dataset), "its YAML") == dataset
+    assert same, (
+        f"{generator}: a dataset's YAML reads back to something else; use plain text without control characters"
+    )
 
 
 def _header(kind: Literal["persona", "axis"], name: str, n_layers: int, hidden: int) -> VectorHeader:
