@@ -45,7 +45,7 @@ TIERS = (
     ("vector_math",),
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),
-    ("archetype", "layers"),
+    ("archetype", "layers", "new_package"),
     (
         "atomic_file",
         "chat_command",

@@ -3,7 +3,9 @@
 import click
 
 from persona_core.cli.app import App, json_option
+from persona_core.cli.plugins.check import check
 from persona_core.cli.plugins.listing import show_all
+from persona_core.cli.plugins.new import new
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -34,3 +36,7 @@ def list_(app: App, as_json: bool) -> None:
       persona-steer plugins list
     """
     show_all(app.plugins, as_json)
+
+
+command.add_command(new)
+command.add_command(check)
