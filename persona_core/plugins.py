@@ -118,7 +118,7 @@ class PluginManager:
         found = getattr(self.pluggy.hook, hook).get_hookimpls()
         return sorted(((self._distribution(item.plugin), item) for item in found), key=lambda pair: pair[0])
 
-    def keep(self, distribution: str, where: str, error: BaseException) -> None:
+    def keep(self, distribution: str, where: str, error: Exception | SystemExit) -> None:
         """Keep a failure, and report it where it is the first of its distribution."""
         failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))
         if failure in self.failures:

@@ -150,7 +150,7 @@ def test_every_command_that_is_shown_exists(path: Path) -> None:
     for line in "".join(blocks(path.read_text(encoding="utf-8"), "console")).splitlines():
         words = line.partition("persona-steer ")[2].split()
         if words and not words[0].startswith("-"):
-            chain = words[:2] if words[0] in ("config", "datasets") else words[:1]
+            chain = words[:2] if words[0] in ("config", "datasets", "plugins") else words[:1]
             result = CliRunner().invoke(root, [*chain, "--help"])
             assert result.exit_code == 0, line
 

@@ -47,7 +47,7 @@ TIERS = (
     ("vector_math",),
     ("persona_vector",),
     ("dataset", "steering_plan", "vector_file"),
-    ("archetype", "layers", "workspace"),
+    ("archetype", "layers", "new_package", "workspace"),
     (
         "atomic_file",
         "chat_command",

@@ -62,6 +62,7 @@ def test_a_good_plugin_is_found_beside_the_built_in_one(install: Install) -> Non
     ("source", "error"),
     [
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("raise SystemExit('no licence')", "SystemExit: no licence"),
         ("import a_module_that_is_not_there", "ModuleNotFoundError"),
         ("def broken(:", "SyntaxError"),
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
@@ -83,13 +84,18 @@ def test_a_plugin_that_cannot_load_is_kept_and_the_others_work(install: Install,
     assert "persona-bad" not in [name for name, _, _ in manager.packages()]
 
 
-def test_a_hook_that_raises_is_kept_once_and_the_others_work(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-bad", RAISES), install("z", POLICY.format(name="last"))])
+@pytest.mark.parametrize(
+    ("raises", "error"),
+    [("1 / 0", "ZeroDivisionError: division by zero"), ("raise SystemExit('no licence')", "SystemExit: no licence")],
+)
+def test_a_hook_that_raises_is_kept_once_and_the_others_work(install: Install, raises: str, error: str) -> None:
+    source = RAISES.replace("1 / 0", raises)
+    manager = load_plugins(found=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
     assert not manager.failures
     assert set(policies(manager)) == {"last", "percentile-floor"}
     list(manager.values("register_capping_policies"))
     assert [(failure.distribution, failure.where, failure.error) for failure in manager.failures] == [
-        ("persona-bad", "register_capping_policies", "ZeroDivisionError: division by zero")
+        ("persona-bad", "register_capping_policies", error)
     ]
 
 

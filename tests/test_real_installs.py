@@ -45,6 +45,8 @@ def test_wheel_of_the_core_works_and_brings_the_bundled_vectors(tmp_path):
     assert {"sage", "trickster", "guardian", "explorer", "creator"} <= extracted
     info = json.loads(run_cli(tmp_path, "info", "sage", "--json", "--model", "smollm2").stdout)
     assert Path(info["file"]).is_relative_to(tmp_path)
+    assert run_cli(tmp_path, "plugins", "new", "archetype", "persona-archetypes-made").returncode == 0
+    assert (tmp_path / "persona-archetypes-made" / ".github" / "workflows" / "ci.yml").is_file()
 
 
 def test_a_broken_package_is_one_warning_and_the_rest_works(tmp_path):

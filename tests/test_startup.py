@@ -23,7 +23,7 @@ LIGHT = (
     "config set model.name smollm2", "config keys", "plugins", "load sage", "unload --all", "datasets show sage",
     "datasets generate safety", "create --no-extract pirate --description a-pirate", "delete sage --yes",
     "restore --help", "delete --help", "generate --help", "chat --help", "extract --help", "extract-axes --help",
-    "demo --help",
+    "demo --help", "plugins new --help", "plugins check --help",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The checks for plugin authors accept what is built in, and reject one wrong object for each thing they promise."""
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from persona_core.model_wrapper import ModelWrapper
 from persona_core.progress import Progress, silent
 from persona_core.steering_plan import ClampProjection
 from persona_core.testing import (
+    check_archetype,
     check_blending_strategy,
     check_capping_policy,
     check_dataset_generator,
@@ -32,6 +34,8 @@ from persona_core.testing import (
 
 Parts = Sequence[WeightedVector]
 NAN = float("nan")
+SAYS_WHAT_TO_DO = r"^.+; .{15,}"
+"""What is wrong, a semicolon, and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -192,26 +196,46 @@ def test_the_judge_that_is_the_unsteered_model_is_accepted(model: ModelWrapper) 
 
 @pytest.mark.parametrize("blend", BAD_BLENDS.values(), ids=BAD_BLENDS)
 def test_a_wrong_blending_strategy_is_rejected(blend: Callable[[Parts], torch.Tensor]) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=SAYS_WHAT_TO_DO):
         check_blending_strategy(Blend(blend))
 
 
 @pytest.mark.parametrize("change", BAD_BOUNDS.values(), ids=BAD_BOUNDS)
 def test_a_policy_with_an_unusable_bound_is_rejected(change: Callable[[ClampProjection], ClampProjection]) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=SAYS_WHAT_TO_DO):
         check_capping_policy(Altered(change))
 
 
 @pytest.mark.parametrize("generator", BAD_GENERATORS.values(), ids=BAD_GENERATORS)
 def test_a_wrong_dataset_generator_is_rejected(generator: Templates) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=SAYS_WHAT_TO_DO):
         check_dataset_generator(generator)
 
 
 @pytest.mark.parametrize("judge", BAD_JUDGES.values(), ids=BAD_JUDGES)
 def test_a_wrong_judge_is_rejected(judge: Lengths) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=SAYS_WHAT_TO_DO):
         check_judge(judge)
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "of_type"),
+    [
+        (check_blending_strategy, Blend(lambda parts: [1.0]), "list; it must be a torch.Tensor"),
+        (check_capping_policy, Altered(lambda clamp: 0.5), "float; it must be a persona_core.steering_plan.Clamp"),
+        (
+            check_dataset_generator,
+            Edited(edit=lambda data: {}),
+            "dict; it must be a persona_core.dataset.PersonaDataset",
+        ),
+        (check_judge, Lengths(lambda scores: scores.tolist()), "list; it must be a torch.Tensor"),
+        (check_archetype, "sage", "str; it must be a persona_core.archetype.Archetype"),
+    ],
+    ids=["blend", "bound", "dataset", "score", "archetype"],
+)
+def test_a_result_of_another_type_is_named(check: Callable[[Any], None], value: object, of_type: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(of_type)):
+        check(value)
 
 
 def test_a_judge_whose_repr_is_an_address_is_rejected() -> None:

@@ -50,11 +50,30 @@ def test_the_policy_walk_through_ends_with_a_floor_that_rises(package: Path, sit
     assert int(second) > 0
 
 
+@pytest.mark.usefixtures("model")
+def test_the_blending_walk_through_ends_with_a_blend_of_its_own_strategy(package: Path, site: Path) -> None:
+    said = follow("write-a-blending-strategy.md", package, site)
+    made = package.parent / "persona-blending-sharp"
+    page = (ROOT / "docs/write-a-blending-strategy.md").read_text(encoding="utf-8")
+    for path in ("persona_blending_sharp/__init__.py", "pyproject.toml"):
+        assert f"\n{(made / path).read_text(encoding='utf-8')}```\n" in page
+    assert "4 passed" in said["python -m pytest ./persona-blending-sharp"]
+    assert "13 checks, none failed" in said["persona-steer plugins check ./persona-blending-sharp"]
+    assert registered(site, "persona-blending-sharp") == {"register_blending_strategies": ["sharp"]}
+    blend = 'persona-steer generate "What makes a good life?" --blend sage:0.6,trickster:0.3'
+    assert "[sage 0.6 + trickster 0.3 at strength 1: " in said[blend]
+
+
 def follow(name: str, package: Path, site: Path) -> dict[str, str]:
     """Do what a page says, in order, and return what each of its commands printed."""
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     write_files(text, package)
-    return {line: follow_line(line, package, site) for line in lines_of(text)}
+    said: dict[str, str] = {}
+    for line in lines_of(text):
+        said[line] = follow_line(line, package, site)
+        if line.startswith("persona-steer init"):
+            make_short(site, package.parent)
+    return said
 
 
 def write_files(text: str, package: Path) -> None:
@@ -73,19 +92,23 @@ def lines_of(text: str) -> Iterator[str]:
 def follow_line(line: str, package: Path, site: Path) -> str:
     """Run one command line; the package is installed beside the environment and not into it."""
     program, *arguments = shlex.split(line)
-    if line == "python -m pip install .":
+    folder = package if package.exists() else package.parent
+    if line.startswith("python -m pip install "):
         isolation = ["--no-build-isolation"] if find_spec("hatchling") else []
-        return run(site, "pip", "install", "--quiet", "--no-deps", *isolation, "--target", str(site), ".", cwd=package)
+        options = ["--quiet", "--no-deps", *isolation, "--target", str(site)]
+        return run(site, "pip", "install", *options, arguments[-1], cwd=folder)
     if program == "python":
-        return run(site, *arguments[1:], cwd=package)
-    printed = run(site, "persona_core.cli", *arguments, cwd=package.parent, stdin="Hello!\nAnd again?\n/quit\n")
-    if arguments[0] == "init":
-        for setting in SMALL:
-            key, value = setting.split()
-            run(site, "persona_core.cli", "config", "set", f"extraction.{key}", value, cwd=package.parent)
-        run(site, "persona_core.cli", "config", "set", "generation.max_new_tokens", "12", cwd=package.parent)
-        run(site, "persona_core.cli", "datasets", "generate", "personas", "--force", cwd=package.parent)
-    return printed
+        return run(site, *arguments[1:], cwd=folder)
+    return run(site, "persona_core.cli", *arguments, cwd=package.parent, stdin="Hello!\nAnd again?\n/quit\n")
+
+
+def make_short(site: Path, folder: Path) -> None:
+    """Let extractions and replies of the workspace be short."""
+    for setting in SMALL:
+        key, value = setting.split()
+        run(site, "persona_core.cli", "config", "set", f"extraction.{key}", value, cwd=folder)
+    run(site, "persona_core.cli", "config", "set", "generation.max_new_tokens", "12", cwd=folder)
+    run(site, "persona_core.cli", "datasets", "generate", "personas", "--force", cwd=folder)
 
 
 def registered(site: Path, distribution: str) -> dict[str, list[str]]:

@@ -120,3 +120,9 @@ def _unit_rows(name: str, n_layers: int, hidden: int) -> Tensor:
 
     seed = int.from_bytes(name.encode()[:6], "little")
     return unit(torch.randn(n_layers, hidden, generator=torch.Generator().manual_seed(seed)))
+
+
+def assert_is_a(kind: type, value: object, what: str) -> None:
+    """Assert that a value is of a type, and name both types where it is not."""
+    found = type(value).__name__
+    assert isinstance(value, kind), f"{what} is of type {found}; it must be a {kind.__module__}.{kind.__qualname__}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from persona_core.evaluation.judges import Judge
 from persona_core.names import check_name
-from persona_core.testing.examples import close, example_persona, example_replies, example_turns
+from persona_core.testing.examples import assert_is_a, close, example_persona, example_replies, example_turns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,30 +22,39 @@ def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
     Scores are kept by its `repr`, so that must be the same in every run. A judge that reads the model needs `model`.
     """
     check_name(judge.name, kind="judge")
-    assert judge.unit.strip(), f"{judge.name}: it has no unit"
+    assert judge.unit.strip(), f"{judge.name}: it has no unit; say what a score counts, as in 'nats/token'"
     assert " at 0x" not in repr(judge), f"{judge.name}: its repr differs from run to run; make it a dataclass"
     replies, personas = example_replies(model), [example_persona(name) for name in ("pirate", "monk")]
     given = cast("ModelWrapper", model)
     scores = judge.score(replies, personas, given)
     _check_scores(judge.name, scores, len(replies), len(personas))
     again = judge.score(replies, personas, given)
-    assert scores.tolist() == again.tolist(), f"{judge.name}: other scores the second time"
+    same = scores.tolist() == again.tolist()
+    assert same, f"{judge.name}: other scores the second time; use a fixed seed, temperature 0 and no state"
     beside = [judge.score(replies[::-1], personas, given).flip(0), judge.score(replies[:1], personas, given)]
     for other in beside:
         same = close(other, scores[: len(other)], 1e-3)
-        assert same, f"{judge.name}: the score of a reply depends on the other replies"
+        assert same, f"{judge.name}: the score of a reply depends on the other replies; score each by itself"
 
 
 def check_chat_command(command: ChatCommand, session: ChatSession | None = None) -> None:
     """Check a chat command's words, and what it completes in a session where one is given; it is not run."""
     check_name(command.name, AssertionError, "chat command")  # type: ignore[arg-type]
-    assert command.usage.split()[0] == f"/{command.name}", f"/{command.name}: its usage is {command.usage!r}"
-    assert command.help.strip(), f"/{command.name}: no help"
-    assert "\n" not in command.help, f"/{command.name}: its help has more than one line"
-    assert callable(command.run), f"/{command.name}: run cannot be called"
+    slash = f"/{command.name}"
+    begins = command.usage.split()[:1] == [slash]
+    assert begins, f"{slash}: its usage is {command.usage!r}; begin it with {slash}, as in '{slash} [NAME]'"
+    assert command.help.strip(), f"{slash}: no help; say in one line what it does"
+    assert "\n" not in command.help, f"{slash}: its help has more than one line; put the rest into `details`"
+    assert callable(command.run), (
+        f"{slash}: run cannot be called; give a function of the session and the rest of the line"
+    )
+    assert callable(command.values), (
+        f"{slash}: values cannot be called; leave it out, or give a function of the session"
+    )
     if session is not None:
         values = dict(command.values(session))
-        assert all(isinstance(part, str) for pair in values.items() for part in pair), f"/{command.name}: values"
+        text = all(isinstance(part, str) for pair in values.items() for part in pair)
+        assert text, f"{slash}: values returns what is not text; return a mapping of value to description, both str"
 
 
 def check_turn_monitor(plugin: object) -> None:
@@ -66,7 +75,9 @@ def check_turn_monitor(plugin: object) -> None:
 def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -> None:
     import torch
 
-    shape = (n_replies, n_personas)
-    assert scores.shape == shape, f"{judge}: shape {tuple(scores.shape)}, not {shape}"
-    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32"
-    assert torch.isfinite(scores).all(), f"{judge}: scores that are not finite"
+    assert_is_a(torch.Tensor, scores, f"{judge}: what score returns")
+    shape, wanted = tuple(scores.shape), (n_replies, n_personas)
+    assert shape == wanted, f"{judge}: shape {shape}, not {wanted}; return one row a reply and one column a persona"
+    assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32: return `scores.float()`"
+    finite = torch.isfinite(scores).all()
+    assert finite, f"{judge}: scores that are not finite; raise a PersonaError where a reply cannot be scored"

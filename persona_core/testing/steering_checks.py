@@ -14,7 +14,7 @@ from persona_core.errors import SafetyUnavailable
 from persona_core.names import check_name
 from persona_core.persona_vector import PersonaVector
 from persona_core.steering_plan import ClampProjection
-from persona_core.testing.examples import close, example_context, example_vector
+from persona_core.testing.examples import assert_is_a, close, example_context, example_vector
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,29 +47,38 @@ def check_blending_strategy(strategy: BlendingStrategy) -> None:
     opposed = [vectors[0], replace(vectors[1], directions=-vectors[0].directions)]
     _check_displacement(strategy, _parts(opposed, (0.5, 0.5)))
     one, other = (strategy.blend(_parts(vectors[:2], weights)) for weights in ((0.5, 0.1), (0.1, 0.5)))
-    assert not close(one, other), f"{strategy.name}: exchanged weights change nothing"
+    told = not close(one, other)
+    assert told, f"{strategy.name}: exchanged weights change nothing; multiply each displacement by its own weight"
 
 
 def _check_clamps(policy: CappingPolicy, context: CappingContext) -> None:
     before = _content(context)
     clamps = list(policy.clamps(context))
-    assert _content(context) == before, f"{policy.name}: it changes its context"
+    kept = _content(context) == before
+    assert kept, f"{policy.name}: it changes its context; copy a tensor (`clone()`) before you change it in place"
     for clamp in clamps:
+        assert_is_a(ClampProjection, clamp, f"{policy.name}: a bound")
         _check_clamp(policy.name, clamp, context)
     again = list(policy.clamps(context))
-    assert _told(clamps) == _told(again), f"{policy.name}: the same context gives other bounds the second time"
+    same = _told(clamps) == _told(again)
+    assert same, (
+        f"{policy.name}: the same context gives other bounds the second time; "
+        "compute them from the context alone, without random numbers and without a state of its own"
+    )
 
 
 def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -> None:
     what = f"{policy}: the bound {clamp.name!r} of layer {clamp.layer}"
     n_layers, hidden = context.axes["safety"].directions.shape
-    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model"
-    assert clamp.unit_direction.shape == (hidden,), f"{what} has a direction of the wrong shape"
+    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model; use the layers of `context.layers`"
+    row = clamp.unit_direction.shape == (hidden,)
+    assert row, f"{what} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
     length = float(clamp.unit_direction.norm())
-    assert abs(length - 1) < 1e-3, f"{what} has a direction of length {length:g}; it must be 1"
+    right = abs(length - 1) < 1e-3
+    assert right, f"{what} has a direction of length {length:g}; it must be 1: `persona_core.vector_math.unit` makes it"
     sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
-    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}"
-    assert clamp.name, f"{what} has no name"
+    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
+    assert clamp.name, f"{what} has no name; name it after its axis"
 
 
 def _told(clamps: Sequence[ClampProjection]) -> list[object]:
@@ -84,11 +93,16 @@ def _content(context: CappingContext) -> object:
 def _check_blend(strategy: BlendingStrategy, vectors: Sequence[PersonaVector], weights: Sequence[float]) -> None:
     parts = _parts(vectors, weights)
     moved = _check_displacement(strategy, parts)
-    assert moved.any(), f"{strategy.name}: {len(parts)} personas that differ add nothing"
+    assert moved.any(), f"{strategy.name}: {len(parts)} personas that differ add nothing; add their displacements"
     turned = strategy.blend(parts[::-1])
-    assert close(turned, moved), f"{strategy.name}: the order of the personas changes the blend"
+    same = close(turned, moved)
+    assert same, f"{strategy.name}: the order of the personas changes the blend; sort the parts by `part.vector.name`"
     doubled = strategy.blend(_parts(vectors, [2 * weight for weight in weights]))
-    assert close(doubled, 2 * moved), f"{strategy.name}: twice the weights do not give twice the displacement"
+    linear = close(doubled, 2 * moved)
+    assert linear, (
+        f"{strategy.name}: twice the weights do not give twice the displacement; "
+        "use weights relative to each other (weight * weight / greatest), not their squares or thresholds"
+    )
 
 
 def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVector]) -> Tensor:
@@ -98,14 +112,25 @@ def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVect
     vector = parts[0].vector
     before = [part.vector.directions.tolist() for part in parts]
     moved = strategy.blend(parts)
-    assert moved.shape == vector.directions.shape, f"{strategy.name}: shape {tuple(moved.shape)}"
-    assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32"
-    assert torch.isfinite(moved).all(), f"{strategy.name}: numbers that are not finite"
+    assert_is_a(torch.Tensor, moved, f"{strategy.name}: what blend returns")
+    shape, wanted = tuple(moved.shape), tuple(vector.directions.shape)
+    assert shape == wanted, (
+        f"{strategy.name}: shape {shape}, not {wanted}; return one row a layer, as displacement() does"
+    )
+    assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32: return `moved.float()`"
+    finite = torch.isfinite(moved).all()
+    assert finite, f"{strategy.name}: numbers that are not finite; look for a division by 0 where personas cancel"
     still = [layer for layer in range(len(moved)) if layer not in vector.header.target_layers]
-    assert not moved[still].any(), f"{strategy.name}: it adds at layers that are not steered"
-    assert torch.equal(strategy.blend(parts), moved), f"{strategy.name}: another result the second time"
+    silent = not moved[still].any()
+    assert silent, f"{strategy.name}: it adds at layers that are not steered; start from displacement(), zero at those"
+    same = torch.equal(strategy.blend(parts), moved)
+    assert same, (
+        f"{strategy.name}: another result the second time; use the parts alone, without random numbers or state"
+    )
     unchanged = before == [part.vector.directions.tolist() for part in parts]
-    assert unchanged, f"{strategy.name}: it changes the personas"
+    assert unchanged, (
+        f"{strategy.name}: it changes the personas; copy a tensor (`clone()`) before you change it in place"
+    )
     return moved
 
 

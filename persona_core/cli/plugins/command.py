@@ -3,9 +3,11 @@
 import click
 
 from persona_core.cli.app import App, json_option
+from persona_core.cli.plugins.check import check
 from persona_core.cli.plugins.choosing import disable, enable
 from persona_core.cli.plugins.installing import install, uninstall
 from persona_core.cli.plugins.listing import show_all
+from persona_core.cli.plugins.new import new
 from persona_core.cli.plugins.showing import show
 
 
@@ -39,5 +41,5 @@ def list_(app: App, as_json: bool) -> None:
     show_all(app.plugins, as_json)
 
 
-for each in (show, enable, disable, install, uninstall):
+for each in (show, enable, disable, install, uninstall, new, check):
     command.add_command(each)

@@ -10,6 +10,7 @@ import click
 
 from persona_core.cli.app import App, say
 from persona_core.cli.plugins.choosing import known, needing
+from persona_core.cli.plugins.listing import brought
 from persona_core.cli.plugins.showing import about
 from persona_core.errors import PluginError
 from persona_core.plugin_choice import plugin_choice
@@ -44,8 +45,8 @@ def install(app: App, packages: Sequence[str], editable: bool, upgrade: bool, ye
     for name in new:
         facts = about(found, name, workspace)
         click.echo(f"{name} {facts['version']}: {facts['status']}")
-        for hook, names in facts["registered"].items():
-            click.echo(f"  {hook}: {', '.join(names)}")
+        for line in brought(facts["registered"]):
+            click.echo(line)
     if not new:
         say("Note: no new plugin package came of it: what was installed registers nothing, or was there before")
 

@@ -1,7 +1,7 @@
 """What is installed, what it registered, and what failed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,6 +16,8 @@ NAMED_HOOKS = (
     "register_chat_commands",
 )  # fmt: skip
 
+TOLD_HOOKS = ("before_turn", "after_turn")
+
 
 def show_all(plugins: PluginManager, as_json: bool) -> None:
     """Print one entry a package; raise where two packages register the same name, once all are printed."""
@@ -28,7 +30,12 @@ def show_all(plugins: PluginManager, as_json: bool) -> None:
 def _text(row: dict[str, Any]) -> str:
     state = f"  FAILED: {row['error']}" if row["error"] else f"  {row['refused']}" if row["refused"] else ""
     head = f"{row['package']} {row['version']}{state}"
-    return "\n".join([head, *(f"  {hook}: {', '.join(names)}" for hook, names in row["registered"].items())])
+    return "\n".join([head, *brought(row["registered"])])
+
+
+def brought(registered: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return one line a hook, with what it registered; a hook that is told something stands alone."""
+    return [f"  {hook}: {', '.join(names)}" if names else f"  {hook}" for hook, names in registered.items()]
 
 
 def packages(plugins: PluginManager) -> list[dict[str, Any]]:
@@ -36,6 +43,9 @@ def packages(plugins: PluginManager) -> list[dict[str, Any]]:
     registered: dict[str, dict[str, list[str]]] = {name: {} for name, _, _ in plugins.packages()}
     for name, hook, distribution in _found(plugins):
         registered[distribution].setdefault(hook, []).append(name)
+    for hook in TOLD_HOOKS:
+        for distribution, _ in plugins.implementations(hook):
+            registered[distribution][hook] = []
     errors: dict[str, str] = {}
     for failure in plugins.failures:
         told = f"{failure.where}: {failure.error}"

@@ -10,7 +10,7 @@ import click
 
 from persona_core.cli.app import App, json_option
 from persona_core.cli.plugins.choosing import known
-from persona_core.cli.plugins.listing import packages
+from persona_core.cli.plugins.listing import brought, packages
 from persona_core.hookspecs import CHANGES, HOOK_VERSION
 from persona_core.plugin_record import PluginRecord, home, origin, publisher
 from persona_core.plugins import GROUP, PluginManager
@@ -68,9 +68,8 @@ def _hooks(version: int | None) -> str:
 def _lines(facts: dict[str, Any]) -> list[str]:
     plain = {key: value for key, value in facts.items() if key not in ("registered", "package", "version")}
     shown = {key: ", ".join(value) if isinstance(value, list) else value for key, value in plain.items()}
-    brought = [f"  {hook}: {', '.join(names)}" for hook, names in facts["registered"].items()]
     return [
         f"{facts['package']} {facts['version']}",
         *(f"  {key + ':':16}{value}" for key, value in shown.items()),
-        *brought,
+        *brought(facts["registered"]),
     ]

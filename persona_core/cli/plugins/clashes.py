@@ -1,0 +1,20 @@
+"""Who brings a name already: the core, its chat, or another installed package."""
+
+from persona_core.plugin_choice import canonical
+from persona_core.plugins import BUILTIN, PluginManager
+
+
+def taken_by(plugins: PluginManager, hook: str, name: str, distribution: str) -> str:
+    """Return the distribution other than `distribution` that registers `name`, or an empty text."""
+    if hook == "register_chat_commands" and name in _built_in_commands():
+        return BUILTIN
+    own = canonical(distribution)
+    owners = (item.distribution for other, item in plugins.named(hook) if other == name)
+    return next((owner for owner in owners if canonical(owner) != own), "")
+
+
+def _built_in_commands() -> set[str]:
+    from persona_core.cli.chat.registry import all_commands
+    from persona_core.plugins import load_plugins
+
+    return set(all_commands(load_plugins(found=[])))
