@@ -28,7 +28,7 @@ from rich.text import Text
 
 PAGE = Path(__file__).parents[2] / "docs" / "chat.md"
 PICTURES = PAGE.parent / "pictures"
-COLUMNS, LINES = 100, 38
+COLUMNS, LINES = 100, 50
 SECONDS = 300
 STATUS = re.compile(r" · |^(assistant|safety) [●┊·]+$|^context \d+%")
 """What the status line's rows look like."""
@@ -98,7 +98,7 @@ class Recording:
             console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="truecolor")
             for line in self._drawn():
                 console.print(line, no_wrap=True, overflow="crop")
-            path.write_text(console.export_svg(title="persona-steer chat"), encoding="utf-8")
+            path.write_text(_self_contained(console.export_svg(title="persona-steer chat")), encoding="utf-8")
 
     def leave(self) -> None:
         """Press Ctrl-D."""
@@ -119,6 +119,11 @@ class Recording:
             row = self.screen.buffer[place]
             styled = groupby((row[column] for column in range(COLUMNS)), key=_style)
             yield Text.assemble(*(("".join(cell.data for cell in cells), style) for style, cells in styled))
+
+
+def _self_contained(svg: str) -> str:
+    """Leave out the fonts that rich would fetch from elsewhere; the viewer's own monospaced one serves."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def _style(cell: pyte.screens.Char) -> Style:
