@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.plugins import load_plugins
+from persona_core.plugins import GROUP, load_plugins
 
 ROOT = Path(__file__).parent.parent
+FOREIGN = ("llm", "inspect_ai")
+"""Groups of entry points of the programs that two packages plug into."""
 PACKAGES = sorted(path.parent for part in ("plugins", "archetypes") for path in (ROOT / part).glob("*/pyproject.toml"))
 
 
@@ -34,7 +36,12 @@ def test_package_installs_and_registers_through_its_entry_point(package, tmp_pat
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins = load_plugins(found=distributions(path=[str(tmp_path)]))
     assert plugins.failures == []
-    assert package.name in {name for name, _, _ in plugins.packages()}
+    (installed,) = distributions(path=[str(tmp_path)])
+    found = [point for group in (GROUP, *FOREIGN) for point in installed.entry_points.select(group=group)]
+    assert found
+    for point in found:
+        assert point.load().__name__ == point.module
+    assert (package.name in {name for name, _, _ in plugins.packages()}) == any(point.group == GROUP for point in found)
 
 
 def test_wheel_of_the_core_works_and_brings_the_bundled_vectors(tmp_path):
