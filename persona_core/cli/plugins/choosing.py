@@ -6,7 +6,7 @@ import click
 
 from persona_core.cli.app import App, say
 from persona_core.config import Config
-from persona_core.config_file import set_values
+from persona_core.config_file import set_values, value_of
 from persona_core.errors import PluginError
 from persona_core.names import suggestion
 from persona_core.plugin_choice import canonical
@@ -17,6 +17,7 @@ NEEDED_BY = {
     "steering.blending": "register_blending_strategies",
     "model.name": "register_models",
 }
+"""Configuration key -> the hook that brings what it names."""
 
 
 @click.command("disable")
@@ -66,12 +67,7 @@ def known(plugins: PluginManager, name: str) -> str:
 
 def needing(config: Config, plugins: PluginManager, package: str) -> list[str]:
     """Return the keys of the configuration whose values a package brings."""
-    values = {
-        "steering.capping_policy": config.steering.capping_policy,
-        "steering.blending": config.steering.blending,
-        "model.name": config.model.name,
-    }
-    brought = ((key, plugins.registry(hook).get(values[key])) for key, hook in NEEDED_BY.items())
+    brought = ((key, plugins.registry(hook).get(value_of(config, key))) for key, hook in NEEDED_BY.items())
     return [key for key, item in brought if item is not None and item.distribution == package]
 
 
