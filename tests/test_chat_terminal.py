@@ -360,3 +360,37 @@ def memory_after(chat: "subprocess.Popen[str]", question: str) -> int:
     while "[sage at strength 1" not in (line := chat.stderr.readline()):
         assert line, f"the chat has ended: {chat.wait()}"
     return int(psutil.Process(chat.pid).memory_info().rss)
+
+
+def test_a_session_goes_on_by_name_with_the_system_prompt_that_is_given(home: Path) -> None:
+    words = [sys.executable, "-m", "persona_core.cli", "chat", *QUICK]
+
+    def pipe(*options: str, lines: str) -> str:
+        done = subprocess.run([*words, *options], input=lines, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    pipe("--persona", "sage", "--safety", "off", "--allow-unsafe", lines="What is fire?\n/save mine\n")
+    (turn,) = turns(home)
+    assert turn["receipt"]["safety"] == "off"  # type: ignore[index]
+    said = pipe("--resume", "mine", "--system", "Be brief.", lines="/status\n")
+    assert "it goes on as sage at strength 1" in said
+    assert "persona sage; strength 1; safety on; 1 turn" in said
+    assert "system prompt 'Be brief.'" in said
+
+
+def test_what_was_typed_in_an_earlier_chat_is_found_again(home: Path) -> None:
+    for keys in ("", "\x1b[A", "\x12stren"):
+        chat = Terminal(*QUICK)
+        try:
+            chat.expect("/help lists the commands")
+            chat.expect("> ")
+            if keys:
+                chat.type(keys)
+                chat.expect("strength 0.7")
+            else:
+                chat.send("/strength 0.7")
+                chat.expect("strength 0.7; safety on")
+                assert chat.leave() == 0
+        finally:
+            chat.close()
