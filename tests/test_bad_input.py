@@ -17,9 +17,11 @@ from click.testing import CliRunner, Result
 from persona_core import SteeringEngine
 from persona_core.cli import build_cli
 from persona_core.cli.generate import show
+from persona_core.config_file import set_value
 from persona_core.decoding import Sampling
 from persona_core.persona_vector import PersonaVector
 from persona_core.plugins import load_plugins
+from persona_core.workspace import Workspace
 
 TIMEOUT = 240
 SLUG = "smollm2-135m-instruct"
@@ -406,6 +408,19 @@ def test_model_without_axes_says_how_to_make_them(refused: Refused, home: Path, 
     refused("extract", "sage", "--model", str(tmp_path / "other"), says=("no axes", "persona-steer extract-axes"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("steering.capping_policy", "guard-rail", "no capping policy named 'guard-rail'"),
+        ("steering.blending", "wighted-sum", "did you mean 'weighted-sum'"),
+    ],
+)
+def test_a_name_that_no_package_brings_is_refused_when_it_is_set(
+    refused: Refused, home: Path, key: str, value: str, says: str
+) -> None:
+    refused("config", "set", key, value, says=(says,))
+
+
 # (configuration, command, words of the message): these show once the model is there
 WITH_MODEL = [
     ("steering.capping_policy", "guard-rail", "no capping policy named 'guard-rail'"),
@@ -421,9 +436,9 @@ class TestWithTheModel:
 
     @pytest.mark.parametrize(("key", "value", "says"), WITH_MODEL)
     def test_configuration_that_steering_cannot_serve(
-        self, refused: Refused, cli: click.Group, home: Path, key: str, value: str, says: str
+        self, refused: Refused, home: Path, key: str, value: str, says: str
     ) -> None:
-        assert CliRunner().invoke(cli, ["config", "set", key, value]).exit_code == 0
+        set_value(Workspace(home), key, value)
         refused("generate", "hi", "--persona", "sage", says=(says,))
 
     def test_prompt_longer_than_the_context(self, refused: Refused, home: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from persona_core.config_file import set_value
 from persona_core.plugins import GROUP, load_plugins
+from persona_core.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 FOREIGN = ("llm", "inspect_ai")
@@ -113,8 +115,7 @@ def test_a_configured_policy_that_failed_is_an_error_and_not_a_warning(tmp_path,
     pip_install(source, tmp_path / "site")
     home = tmp_path / "home"
     run_cli(tmp_path / "site", "--workspace", str(home), "init", "--model", "smollm2")
-    set_policy = ("config", "set", "steering.capping_policy", "strict")
-    assert run_cli(tmp_path / "site", "--workspace", str(home), *set_policy).returncode == 0
+    set_value(Workspace(home), "steering.capping_policy", "strict")
     found = run_cli(tmp_path / "site", "--workspace", str(home), "generate", "Hi", "--persona", "sage")
     assert found.returncode == 1
     assert found.stdout.strip() == ""

@@ -84,7 +84,7 @@ def test_loading_the_plugin_imports_nothing_slow() -> None:
 
 def test_the_page_names_everything_there_is() -> None:
     checks = [name for name in testing.__all__ if name.startswith("check_")]
-    assert len(FIXTURES) == 4
+    assert len(FIXTURES) == 5
     assert len(STRATEGIES) == 5
     assert sorted([*checks, *FIXTURES, *STRATEGIES]) == sorted(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))
     examples = [name for name in testing.__all__ if name.startswith("example_")]

@@ -8,6 +8,12 @@ from persona_core.cli.app import App, json_option
 from persona_core.config import keys, model_source
 from persona_core.config_file import set_value, set_values, template, value_of
 
+NAMES_AN_OBJECT = {
+    "steering.blending": ("register_blending_strategies", "blending strategy"),
+    "steering.capping_policy": ("register_capping_policies", "capping policy"),
+}
+"""Configuration key -> the hook that brings what it names, and what that is."""
+
 
 @click.group("config")
 def command() -> None:
@@ -58,13 +64,17 @@ def get(app: App, key: str) -> None:
 def set_(app: App, key: str, value: str) -> None:
     """Set one value in the workspace's config.yaml; its comments are kept.
 
-    Setting model.name to an alias also sets what its package recommends for that model.
+    Setting model.name to an alias also sets what its package recommends for that model. The name of a blending strategy
+    or a capping policy is refused where no installed package has it.
 
     \b
     Example:
       persona-steer config set steering.safety_floor_percentile 50
       persona-steer config set extraction.target_layers 25%-50%
     """
+    if key in NAMES_AN_OBJECT:
+        hook, kind = NAMES_AN_OBJECT[key]
+        app.plugins.find(hook, value, kind)
     workspace = app.config().workspace
     config = set_value(workspace, key, value)
     click.echo(f"{key} = {json.dumps(value_of(config, key))}")

@@ -6,12 +6,15 @@ So it imports nothing but pytest; each fixture imports what it needs.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from click.testing import Result
+
     from persona_core.model_wrapper import ModelWrapper
     from persona_core.plugins import PluginManager
     from persona_core.steering_engine import SteeringEngine
@@ -34,6 +37,24 @@ def persona_plugins() -> PluginManager:
     from persona_core.plugins import load_plugins
 
     return load_plugins()
+
+
+@pytest.fixture
+def persona_command() -> Callable[..., Result]:
+    """Return a function that runs a command of `persona-steer` in the test's own process.
+
+    It asserts the exit status `code`, 0 by default, and returns click's result: `stdout`, `stderr`, `exception`.
+    """
+    from click.testing import CliRunner
+
+    from persona_core.cli import build_cli
+
+    def run(*arguments: object, code: int = 0, stdin: str = "") -> Result:
+        result = CliRunner().invoke(build_cli(), [str(argument) for argument in arguments], input=stdin)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 from persona_archetypes_base import register_archetypes, register_prompt_sets
 
 from persona_core import Archetype
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-base"
@@ -24,8 +24,8 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installed() -> dict[str, Archetype]:
-    registered = load_plugins().registry("register_archetypes")
+def installed(persona_plugins: PluginManager) -> dict[str, Archetype]:
+    registered = persona_plugins.registry("register_archetypes")
     ours = {name: item for name, item in registered.items() if item.distribution == DISTRIBUTION}
     return {name: item.value for name, item in ours.items()}
 
@@ -61,8 +61,8 @@ def test_two_archetypes_share_no_system_prompt(one: str, other: str) -> None:
     assert prompts.isdisjoint(folded(ARCHETYPES[other].system_prompts))
 
 
-def test_the_installed_entry_point_brings_voices_of_the_five() -> None:
-    registered = load_plugins().registry("register_prompt_sets")["base-voices"]
+def test_the_installed_entry_point_brings_voices_of_the_five(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_prompt_sets")["base-voices"]
     assert registered.distribution == DISTRIBUTION
     assert set(registered.value.held_out.voices) == NAMES
 

@@ -5,7 +5,7 @@ import pytest
 from persona_archetypes_professions import register_archetypes
 
 from persona_core import Archetype
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-professions"
@@ -31,8 +31,8 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installed() -> dict[str, Archetype]:
-    registered = load_plugins().registry("register_archetypes")
+def installed(persona_plugins: PluginManager) -> dict[str, Archetype]:
+    registered = persona_plugins.registry("register_archetypes")
     ours = {name: item for name, item in registered.items() if item.distribution == DISTRIBUTION}
     return {name: item.value for name, item in ours.items()}
 

@@ -22,7 +22,7 @@ from persona_archetypes_temperaments.measurement import (
 from persona_archetypes_temperaments.questionnaire import Item, items, phrasings, read_factors
 
 from persona_core import Archetype, ModelWrapper, SteeringEngine, get_config
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.rollout import chat
 from persona_core.scoring import plan_gain, reply_log_probs
 from persona_core.testing import check_archetype
@@ -58,8 +58,8 @@ def test_the_package_brings_the_two_poles_of_every_factor() -> None:
     assert len(POLES) == 10
 
 
-def test_the_installed_entry_point_brings_the_same_archetypes() -> None:
-    registered = load_plugins().registry("register_archetypes")
+def test_the_installed_entry_point_brings_the_same_archetypes(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_archetypes")
     assert {name: item.value for name, item in registered.items() if item.distribution == DISTRIBUTION} == ARCHETYPES
 
 

@@ -17,10 +17,8 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
 from llm_persona_steer import serving
 from llm_persona_steer.conversation import METADATA, history, n_replies, said
 
-from persona_core.cli import build_cli
 from persona_core.decoding import Sampling
 from persona_core.errors import PromptError
-from persona_core.plugins import load_plugins
 
 QUESTION = "What makes a good life?"
 Run = Callable[..., Result]
@@ -77,11 +75,13 @@ def test_the_program_lists_every_persona_without_torch() -> None:
     assert {f"persona/{name}" for name in ("none", "blend", "sage", "trickster", "guardian")} <= set(names)
 
 
-def test_a_reply_and_its_receipt_are_those_of_generate_and_a_conversation_goes_on(run: Run) -> None:
+def test_a_reply_and_its_receipt_are_those_of_generate_and_a_conversation_goes_on(
+    run: Run, persona_command: Run
+) -> None:
     sampling = options(max_new_tokens=8, temperature=0.8, seed=3)
     first = program("-m", "persona/sage", QUESTION, *sampling, *options(strength=0.75))
     words = ["generate", QUESTION, "--persona", "sage", "--json", "--max-new-tokens", "8", "--temperature", "0.8"]
-    made = CliRunner().invoke(build_cli(load_plugins()), [*words, "--seed", "3", "--strength", "0.75"])
+    made = persona_command(*words, "--seed", 3, "--strength", 0.75)
     expected = json.loads(made.stdout)
     assert first.removesuffix("\n") == expected["text"]
     assert logged(run)[0]["response_json"] == expected["receipt"]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from persona_core.blending import BlendingStrategy, WeightedVector
 from persona_core.persona_vector import PersonaVector
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.testing import check_blending_strategy, example_vector
 from persona_core.vector_math import unit
 
@@ -51,8 +51,8 @@ def test_a_strategy_keeps_the_contract(strategy: BlendingStrategy) -> None:
 
 
 @pytest.mark.parametrize("name", ["slerp", "ties", "gram-schmidt", "norm-preserving"])
-def test_the_installed_entry_point_brings_the_strategy(name: str) -> None:
-    registered = load_plugins().registry("register_blending_strategies")[name]
+def test_the_installed_entry_point_brings_the_strategy(name: str, persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_blending_strategies")[name]
     assert registered.distribution == "persona-blending-kit"
     assert registered.value in ALL
 

@@ -10,7 +10,7 @@ from persona_capping_guard import AssistantGuard, drift, floor, tightness
 from persona_core import Axis
 from persona_core.capping import CappingContext
 from persona_core.errors import SafetyUnavailable
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.steering_plan import ClampProjection
 from persona_core.testing import check_capping_policy, example_context, strategies
 
@@ -47,8 +47,8 @@ def hand_made(low: float, high: float) -> Axis:
     return Axis(header, AXIS.directions, quantiles)
 
 
-def test_the_installed_entry_point_brings_the_guard() -> None:
-    registered = load_plugins().registry("register_capping_policies")["assistant-guard"]
+def test_the_installed_entry_point_brings_the_guard(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_capping_policies")["assistant-guard"]
     assert registered.distribution == "persona-capping-guard"
     assert registered.value == AssistantGuard()
 

@@ -14,7 +14,7 @@ from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_confi
 from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
 from persona_core.decoding import Row, Sampling, decode
 from persona_core.errors import SafetyUnavailable
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.rollout import chat
 from persona_core.steering_plan import ClampProjection, SteeringPlan
 from persona_core.testing import check_capping_policy, example_context
@@ -31,8 +31,8 @@ def test_a_policy_keeps_the_contract(policy: CappingPolicy) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
-def test_the_installed_entry_point_brings_the_policy(policy: CappingPolicy) -> None:
-    registered = load_plugins().registry("register_capping_policies")[policy.name]
+def test_the_installed_entry_point_brings_the_policy(policy: CappingPolicy, persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_capping_policies")[policy.name]
     assert registered.distribution == "persona-capping-policies"
     assert registered.value == policy
 

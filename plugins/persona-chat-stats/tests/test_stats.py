@@ -11,7 +11,7 @@ from persona_core.chat_session import ChatSession, Settings
 from persona_core.conversation import Turn
 from persona_core.decoding import Sampling
 from persona_core.errors import SteeringError
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.receipt import FloorReceipt, Receipt
 from persona_core.testing import check_chat_command
 
@@ -59,7 +59,7 @@ def test_the_share_of_new_pairs_is_a_share(texts: list[str]) -> None:
     assert 0 < distinct_pairs(texts) <= 1
 
 
-def test_the_command_is_registered_and_keeps_the_contract(session: ChatSession) -> None:
+def test_the_command_is_registered_and_keeps_the_contract(session: ChatSession, persona_plugins: PluginManager) -> None:
     (command,) = register_chat_commands()
     check_chat_command(command, session)
-    assert load_plugins().registry("register_chat_commands")["stats"].distribution == "persona-chat-stats"
+    assert persona_plugins.registry("register_chat_commands")["stats"].distribution == "persona-chat-stats"

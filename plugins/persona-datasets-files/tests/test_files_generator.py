@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 from persona_datasets_files.generator import Files
@@ -17,14 +17,14 @@ from persona_datasets_files.persona_file import PersonaText, read_persona
 from persona_datasets_files.safety_file import read_safety
 
 from persona_core import PersonaManager, get_config
-from persona_core.cli import build_cli
 from persona_core.dataset import to_text
 from persona_core.dataset_generator import DEFAULT_PROMPTS, Templates
 from persona_core.errors import DatasetError, PersonaError
 from persona_core.persona_data import persona_dataset
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.testing import check_dataset_generator
 
+Command = Callable[..., Result]
 PROMPTS = ("You are a pirate, and swear by the sea.", 'Speak "as one" who has sailed\nfor thirty years.', "Be salty.")
 DEFAULT = ("You are a helpful assistant.", "Answer the question.")
 QUESTIONS = tuple(f"What do you make of number {number}?" for number in range(16))
@@ -106,8 +106,8 @@ def test_the_generator_keeps_the_contract(folder: Path) -> None:
     check_dataset_generator(Files().with_argument(str(folder)))
 
 
-def test_the_generator_is_found_by_its_entry_point() -> None:
-    registered = load_plugins().registry("register_dataset_generators")["files"]
+def test_the_generator_is_found_by_its_entry_point(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_dataset_generators")["files"]
     assert (registered.value, registered.distribution) == (Files(), "persona-datasets-files")
 
 
@@ -261,31 +261,24 @@ def test_texts_come_back_from_a_table_as_they_were(scratch: Path, prompts: list[
     assert (list(read.persona_prompts), list(read.questions)) == (prompts, questions)
 
 
-def run(*arguments: str, code: int = 0) -> Result:
-    """Run a command."""
-    result = CliRunner().invoke(build_cli(load_plugins()), arguments)
-    assert result.exit_code == code, result.output
-    return result
-
-
 @pytest.mark.usefixtures("home")
-def test_create_takes_the_whole_dataset_from_the_file(folder: Path) -> None:
-    run("create", "captain", "--generator", f"files:{folder / 'pilot.csv'}", "--no-extract")
+def test_create_takes_the_whole_dataset_from_the_file(folder: Path, persona_command: Command) -> None:
+    persona_command("create", "captain", "--generator", f"files:{folder / 'pilot.csv'}", "--no-extract")
     dataset = persona_dataset(PersonaManager(get_config()), "captain")
     assert (dataset.persona_prompts, dataset.default_prompts, dataset.questions) == (PROMPTS, DEFAULT, QUESTIONS)
 
 
 @pytest.mark.usefixtures("home")
-def test_one_personas_file_is_never_taken_for_another(folder: Path) -> None:
+def test_one_personas_file_is_never_taken_for_another(folder: Path, persona_command: Command) -> None:
     generate = ("datasets", "generate", "personas", "sage", "--generator")
-    told = run(*generate, f"files:{folder / 'pilot.csv'}", code=1).stderr
+    told = persona_command(*generate, f"files:{folder / 'pilot.csv'}", code=1).stderr
     assert "are not those of 'sage'" in told
     write(folder, "sage.csv", as_csv(ROWS))
-    run(*generate, f"files:{folder}")
+    persona_command(*generate, f"files:{folder}")
     assert persona_dataset(PersonaManager(get_config()), "sage").persona_prompts == PROMPTS
 
 
 @pytest.mark.usefixtures("home")
-def test_files_alone_asks_which() -> None:
-    told = run("create", "x", "--description", "y", "--generator", "files", "--no-extract", code=1)
+def test_files_alone_asks_which(persona_command: Command) -> None:
+    told = persona_command("create", "x", "--description", "y", "--generator", "files", "--no-extract", code=1)
     assert "files:PATH" in told.stderr

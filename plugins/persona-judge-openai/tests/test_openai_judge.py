@@ -25,7 +25,7 @@ from persona_judge_openai.rating import REMINDER, Ratings, messages, read_rating
 from persona_core import Archetype, ModelWrapper
 from persona_core.errors import ConfigError, ModelError, PersonaError
 from persona_core.evaluation.judges import JudgedReply
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager, load_plugins
 from persona_core.testing import check_judge, example_replies
 
 KEY = "sk-not-to-be-seen-4711"
@@ -173,8 +173,8 @@ def failure(judge: OpenAIJudge, kind: type[PersonaError] = ModelError, **argumen
     return str(caught.value)
 
 
-def test_the_installed_entry_point_brings_the_judge() -> None:
-    registered = load_plugins().registry("register_judges")["openai"]
+def test_the_installed_entry_point_brings_the_judge(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_judges")["openai"]
     assert registered.distribution == "persona-judge-openai"
     assert registered.value == OpenAIJudge()
 

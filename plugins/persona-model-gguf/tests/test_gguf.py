@@ -18,7 +18,7 @@ from persona_core import ModelWrapper
 from persona_core.config import get_config, model_slug
 from persona_core.errors import ModelError
 from persona_core.model_cache import CACHE_VARIABLE
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 
 SIZES = {"n_layers": 2, "width": 64, "heads": 4, "kv_heads": 2, "inner": 96, "vocabulary": 260, "context": 128}
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}:{% endif %}"
@@ -157,14 +157,16 @@ def held(cache: Path) -> list[str]:
     return sorted(path.name for path in (cache / "models").iterdir() if path.suffix != ".lock")
 
 
-def test_the_scheme_is_found_by_its_entry_point() -> None:
-    registered = load_plugins().registry("register_models")["gguf"]
+def test_the_scheme_is_found_by_its_entry_point(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_models")["gguf"]
     assert (registered.value.usage, registered.distribution) == ("gguf:PATH", "persona-model-gguf")
 
 
-def test_the_files_name_is_the_folder_of_its_vectors_and_nothing_is_read_for_it(tmp_path: Path) -> None:
+def test_the_files_name_is_the_folder_of_its_vectors_and_nothing_is_read_for_it(
+    tmp_path: Path, persona_plugins: PluginManager
+) -> None:
     name = f"gguf:{tmp_path}/My Model.Q4.gguf"
-    assert model_slug(name, load_plugins()) == "my-model.q4"
+    assert model_slug(name, persona_plugins) == "my-model.q4"
     assert get_config(tmp_path, model=name).model.name == name
 
 

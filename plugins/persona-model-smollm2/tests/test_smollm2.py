@@ -19,7 +19,7 @@ from persona_core.config import Config
 from persona_core.errors import ModelError
 from persona_core.model_cache import CACHE_VARIABLE
 from persona_core.model_source import ModelSource
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 
 FETCH = """
 import io, json, logging, sys
@@ -112,8 +112,8 @@ def write_wheel(path: Path) -> None:
         archive.writestr(f"{info}/RECORD", "")
 
 
-def test_the_alias_is_found_by_its_entry_point() -> None:
-    registered = load_plugins().registry("register_models")["smollm2"]
+def test_the_alias_is_found_by_its_entry_point(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_models")["smollm2"]
     assert isinstance(registered.value, ModelSource)
     assert registered.value.slug == "smollm2-135m-instruct"
     assert registered.distribution == "persona-model-smollm2"
