@@ -30,11 +30,15 @@ def test_the_checks_are_rewritten():
 """
 
 
+ON_A_SLOW_MACHINE = ("--hypothesis-profile", "ci")
+"""Examples that draw at their first use, beside other work, take Hypothesis longer than it allows by default."""
+
+
 def run_pytest(folder: Path, files: Mapping[str, str], *options: str, **variables: str) -> str:
     """Write the files, run pytest on them in a process of its own with every warning an error; return what it says."""
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", *options]
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", *ON_A_SLOW_MACHINE, *options]
     ignored = ["-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning"]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "env": os.environ | variables, "cwd": folder}
     done = subprocess.run([*command, *ignored, str(folder)], check=False, **settings)
@@ -84,7 +88,7 @@ def test_loading_the_plugin_imports_nothing_slow() -> None:
 
 def test_the_page_names_everything_there_is() -> None:
     checks = [name for name in testing.__all__ if name.startswith("check_")]
-    assert len(FIXTURES) == 5
+    assert len(FIXTURES) == 6
     assert len(STRATEGIES) == 5
     assert sorted([*checks, *FIXTURES, *STRATEGIES]) == sorted(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))
     examples = [name for name in testing.__all__ if name.startswith("example_")]

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from click.testing import Result
 
+    from persona_core.chat_session import ChatSession
     from persona_core.model_wrapper import ModelWrapper
     from persona_core.plugins import PluginManager
     from persona_core.steering_engine import SteeringEngine
@@ -84,3 +85,16 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory, persona_plugins: Plugi
     from persona_core.testing.tiny_model import example_engine
 
     return example_engine(tmp_path_factory.mktemp("tiny"), persona_plugins)
+
+
+@pytest.fixture
+def tiny_chat(tiny_engine: SteeringEngine) -> ChatSession:
+    """Make a chat with `tiny_engine` in which nothing is said yet, and nothing steers; one a test."""
+    from concurrent.futures import Future
+
+    from persona_core.chat_session import ChatSession, Settings
+    from persona_core.decoding import Sampling
+
+    loaded: Future[SteeringEngine] = Future()
+    loaded.set_result(tiny_engine)
+    return ChatSession(tiny_engine.manager, loaded, Settings({}, 1.0, True, Sampling(4, 1.0)))

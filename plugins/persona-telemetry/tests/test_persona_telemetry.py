@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ import persona_telemetry
 import pytest
 from persona_telemetry import FILE, TEXT, after_turn, register_chat_commands, telemetry
 
-from persona_core import SteeringEngine
 from persona_core.chat_command import Ask
-from persona_core.chat_session import ChatSession, Settings
-from persona_core.decoding import Sampling
+from persona_core.chat_session import ChatSession
 from persona_core.errors import SteeringError
 from persona_core.plugins import PluginManager
 from persona_core.testing import check_chat_command, check_turn_monitor, example_turns
@@ -86,14 +83,6 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lines:
     return lambda: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.fixture
-def session(tiny_engine: SteeringEngine) -> ChatSession:
-    """A chat with the packages that are installed."""
-    loaded: Future[SteeringEngine] = Future()
-    loaded.set_result(tiny_engine)
-    return ChatSession(tiny_engine.manager, loaded, Settings({}, 1.0, True, Sampling(4, 1.0)))
-
-
 def talk(session: ChatSession, asked: Ask) -> None:
     stream = session.ask(asked)
     list(stream)
@@ -110,22 +99,22 @@ def test_the_package_keeps_both_contracts(lines: Lines, persona_plugins: PluginM
 
 @pytest.mark.parametrize("variables", [{}, {FILE: ""}, {FILE: "  "}, {TEXT: "1"}])
 def test_without_a_file_nothing_is_written(
-    session: ChatSession, empty_folder: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    tiny_chat: ChatSession, empty_folder: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    talk(session, Ask(QUESTION))
+    talk(tiny_chat, Ask(QUESTION))
     assert list(empty_folder.iterdir()) == []
-    assert session.notes == []
+    assert tiny_chat.notes == []
 
 
-def test_a_chat_leaves_one_line_a_turn_that_says_what_its_receipt_says(session: ChatSession, lines: Lines) -> None:
-    session.set_personas({"sage": 0.5, "trickster": 0.3})
-    talk(session, Ask(QUESTION))
-    session.set_personas({})
-    talk(session, Ask("And now?", replacing=True))
+def test_a_chat_leaves_one_line_a_turn_that_says_what_its_receipt_says(tiny_chat: ChatSession, lines: Lines) -> None:
+    tiny_chat.set_personas({"sage": 0.5, "trickster": 0.3})
+    talk(tiny_chat, Ask(QUESTION))
+    tiny_chat.set_personas({})
+    talk(tiny_chat, Ask("And now?", replacing=True))
     first, second = lines()
-    receipt = session.conversation.turns[0].receipt
+    receipt = tiny_chat.conversation.turns[0].receipt
     assert list(first) == list(second) == KEYS
     assert first["personas"] == {"sage": 0.5, "trickster": 0.3}
     assert (first["strength"], first["safety"], first["reply_tokens"]) == (1.0, "on", 4)
@@ -133,7 +122,7 @@ def test_a_chat_leaves_one_line_a_turn_that_says_what_its_receipt_says(session: 
     assert set(first["projections"]) == {"assistant", "safety"}
     assert (second["personas"], second["safety"], second["floor_hits"]) == ({}, "not needed", None)
     assert (second["seed"], second["prompt_tokens"]) == (receipt.seed, receipt.prompt_tokens)
-    assert [line["session"] for line in (first, second)] == [session.name] * 2
+    assert [line["session"] for line in (first, second)] == [tiny_chat.name] * 2
     assert [line["model"] for line in (first, second)] == ["tiny"] * 2
     assert [line["replaced"] for line in (first, second)] == [False, True]
     assert all(0 < line["seconds"] < 60 for line in (first, second))
@@ -165,13 +154,13 @@ def test_words_are_written_for_one_setting_alone(
 
 
 def test_a_file_that_cannot_be_written_is_one_note_and_the_chat_goes_on(
-    session: ChatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_chat: ChatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(FILE, str(tmp_path))
     for _ in range(2):
-        talk(session, Ask(QUESTION))
-    assert len(session.conversation.turns) == 2
-    (note,) = session.notes
+        talk(tiny_chat, Ask(QUESTION))
+    assert len(tiny_chat.conversation.turns) == 2
+    (note,) = tiny_chat.notes
     assert "persona-telemetry: after_turn raised WorkspaceError: cannot write" in note
     assert str(tmp_path) in note
 
@@ -194,15 +183,15 @@ def test_two_processes_append_to_one_file(lines: Lines, monkeypatch: pytest.Monk
 
 
 def test_the_command_says_where_telemetry_goes_or_that_it_is_off(
-    session: ChatSession, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_chat: ChatSession, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert telemetry(session, "") == f"telemetry is off: set {FILE} to the name of a file before the chat starts"
+    assert telemetry(tiny_chat, "") == f"telemetry is off: set {FILE} to the name of a file before the chat starts"
     monkeypatch.setenv(FILE, "lines.jsonl")
-    assert f"in {empty_folder / 'lines.jsonl'}, without question and reply" in telemetry(session, "")
+    assert f"in {empty_folder / 'lines.jsonl'}, without question and reply" in telemetry(tiny_chat, "")
     monkeypatch.setenv(TEXT, "1")
-    assert "with question and reply; nothing leaves this machine" in telemetry(session, "")
+    assert "with question and reply; nothing leaves this machine" in telemetry(tiny_chat, "")
     with pytest.raises(SteeringError, match="takes nothing"):
-        telemetry(session, "on")
+        telemetry(tiny_chat, "on")
 
 
 def test_the_readme_lists_every_key_that_is_written() -> None:
