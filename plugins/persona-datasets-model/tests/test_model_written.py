@@ -21,7 +21,7 @@ from persona_datasets_model.writing import replies
 from persona_core import ModelWrapper, get_config
 from persona_core.dataset_generator import Templates
 from persona_core.errors import DatasetError
-from persona_core.plugins import load_plugins
+from persona_core.plugins import PluginManager
 from persona_core.testing import check_dataset_generator
 
 WHO = "a grumpy pirate captain who loves the sea"
@@ -41,8 +41,8 @@ def test_the_generator_keeps_the_contract(model: ModelWrapper) -> None:
     check_dataset_generator(ModelWritten(prompt_tokens=BRIEF, list_tokens=40).with_model(model))
 
 
-def test_the_generator_is_found_by_its_entry_point_and_asks_for_a_model() -> None:
-    registered = load_plugins().registry("register_dataset_generators")["model-written"]
+def test_the_generator_is_found_by_its_entry_point_and_asks_for_a_model(persona_plugins: PluginManager) -> None:
+    registered = persona_plugins.registry("register_dataset_generators")["model-written"]
     assert registered.distribution == "persona-datasets-model"
     with pytest.raises(DatasetError, match="none is loaded here"):
         registered.value.archetype("corsair", WHO, [])
