@@ -38,10 +38,10 @@ def run_pytest(folder: Path, files: Mapping[str, str], *options: str, **variable
     """Write the files, run pytest on them in a process of its own with every warning an error; return what it says."""
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", *ON_A_SLOW_MACHINE, *options]
+    strict = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "-rs"]
     ignored = ["-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning"]
     settings: dict[str, Any] = {"capture_output": True, "text": True, "env": os.environ | variables, "cwd": folder}
-    done = subprocess.run([*command, *ignored, str(folder)], check=False, **settings)
+    done = subprocess.run([*strict, *ON_A_SLOW_MACHINE, *options, *ignored, str(folder)], check=False, **settings)
     said: str = done.stdout + done.stderr
     return said
 

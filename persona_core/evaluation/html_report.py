@@ -10,6 +10,7 @@ from persona_core.evaluation.effect import PROMPTS, VECTORS, EffectResult
 from persona_core.evaluation.headlines import headlines
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.report_tables import Section, Table, chance, sections
+from persona_core.evaluation.safety import SafetyResult
 from persona_core.evaluation.statistics import Interval
 from persona_core.plotting import dose, intervals, layers, matrix
 from persona_core.plotting.figure import inline_svg
@@ -127,37 +128,40 @@ def _figure(name: str, picture: Picture) -> str:
 
 def _pictures(report: EvaluationReport) -> dict[str, list[Picture]]:
     """Return the pictures of every part that was measured."""
-    model, effect, doses, safety = report.model.slug, report.effect, report.doses, report.safety
     found: dict[str, list[Picture]] = {}
-    if effect is not None:
-        groups = {name: effect.groups[name].double_centred for name in (VECTORS, PROMPTS) if name in effect.groups}
-        found["Effect"] = [
-            (
-                "Identification of the meant persona, with 95 % intervals; dashed is chance, as of unsteered replies.",
-                lambda theme: _controls(effect, theme),
-            ),
-            (
-                "Double-centred scores: rows are what was meant, columns are judging personas.",
-                lambda theme: matrix.draw(model, effect.personas, groups, effect.unit, theme),
-            ),
-        ]
-    if doses is not None:
-        curves = dose.evaluated_doses(model, doses, effect.unit if effect else "nats/token")
+    if report.effect is not None:
+        found["Effect"] = _effect_pictures(report.model.slug, report.effect)
+    if report.doses is not None:
+        unit = report.effect.unit if report.effect else "nats/token"
+        curves = dose.evaluated_doses(report.model.slug, report.doses, unit)
         found["Dose-response"] = [
             ("Gain and damage by strength; 1.0 is the calibrated point.", lambda theme: dose.draw(curves, theme))
         ]
-    if safety is not None:
-        by_layer = layers.LayerFigures(
-            model=model,
-            target_layers=(),
-            capping_layers=tuple(safety.capping_layers),
-            separation={
-                layers.REFUSE_COMPLY: safety.refuse_comply_auc,
-                layers.SAFETY_PERSONA: safety.default_persona_auc,
-            },
-        )
+    if report.safety is not None:
+        by_layer = _separation(report.model.slug, report.safety)
         found["Safety"] = [("What the safety axis separates, by layer.", lambda theme: layers.draw(by_layer, theme))]
     return found
+
+
+def _effect_pictures(model: str, effect: EffectResult) -> list[Picture]:
+    groups = {name: effect.groups[name].double_centred for name in (VECTORS, PROMPTS) if name in effect.groups}
+    return [
+        (
+            "Identification of the meant persona, with 95 % intervals; dashed is chance, as of unsteered replies.",
+            lambda theme: _controls(effect, theme),
+        ),
+        (
+            "Double-centred scores: rows are what was meant, columns are judging personas.",
+            lambda theme: matrix.draw(model, effect.personas, groups, effect.unit, theme),
+        ),
+    ]
+
+
+def _separation(model: str, safety: SafetyResult) -> layers.LayerFigures:
+    separation = {layers.REFUSE_COMPLY: safety.refuse_comply_auc, layers.SAFETY_PERSONA: safety.default_persona_auc}
+    return layers.LayerFigures(
+        model=model, target_layers=(), capping_layers=tuple(safety.capping_layers), separation=separation
+    )
 
 
 def _controls(effect: EffectResult, theme: Theme) -> Figure:

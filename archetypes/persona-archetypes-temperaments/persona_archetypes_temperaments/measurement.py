@@ -72,19 +72,15 @@ def measure(
     """
     asked = items(read_factors())
     engine = SteeringEngine(model, manager)
-    wanted = [engine.steering(name, strength) for name, _ in _poles(factors)]
-    plans = [engine.plan(one) for one in wanted]
+    poles = [name for name, _ in _poles(factors)]
+    wanted = [engine.steering(name, strength) for name in poles]
     plain = agreement(model, asked)
-    conditions = {
-        VECTORS: [(plan, "") for plan in plans],
-        RANDOM: [(randomised(plan, seed + place), "") for place, plan in enumerate(plans)],
-        PROMPTS: [(UNSTEERED, manager.archetype(name).system_prompts[0]) for name, _ in _poles(factors)],
-    }
-    shifts = {}
-    for done, (group, each) in enumerate(conditions.items()):
-        progress("questionnaire", done, len(conditions))
+    conditions = _conditions(manager, poles, [engine.plan(one) for one in wanted], seed)
+    groups: dict[str, GroupShift] = {}
+    for group, each in conditions.items():
+        progress("questionnaire", len(groups), len(conditions))
         changes = torch.stack([agreement(model, asked, *condition) - plain for condition in each])
-        shifts[group] = group_shift(changes, factors, asked, seed)
+        groups[group] = group_shift(changes, factors, asked, seed)
     return IpipResult(
         model=model.identity.name,
         machine=machine(str(model.device), str(model.dtype).removeprefix("torch.")),
@@ -93,8 +89,19 @@ def measure(
         seed=seed,
         statements=len(asked),
         unsteered={name: score_interval(plain, asked, name, seed) for name in names(asked)},
-        groups=shifts,
+        groups=groups,
     )
+
+
+def _conditions(
+    manager: PersonaManager, poles: Sequence[str], plans: Sequence[SteeringPlan], seed: int
+) -> dict[str, list[tuple[SteeringPlan, str]]]:
+    """Return group -> a plan and a system prompt for each pole."""
+    return {
+        VECTORS: [(plan, "") for plan in plans],
+        RANDOM: [(randomised(plan, seed + place), "") for place, plan in enumerate(plans)],
+        PROMPTS: [(UNSTEERED, manager.archetype(name).system_prompts[0]) for name in poles],
+    }
 
 
 def agreement(

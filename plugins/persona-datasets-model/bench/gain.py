@@ -1,69 +1,84 @@
-"""One description as two personas, by the templates and by the model: dose, damage and gain of both vectors.
+"""Three descriptions, each as a persona by the templates and one by the model: dose, damage and gain of the vectors.
 
-A gain is judged by a persona's own system prompts, so the last columns judge both personas' replies by both.
+A gain is judged by a persona's own system prompts. So the replies of both to questions of the bank are also judged by
+the prompts of both: the last column is what `model-written` gains more than `templates`, the mean of both judges, with
+its 95 % interval over questions. Ten minutes a description on one core.
 
-    python plugins/persona-datasets-model/bench/gain.py [--model smollm2]
+    python plugins/persona-datasets-model/bench/gain.py [--model smollm2] [NAME ...]
 """
 
 import argparse
 import tempfile
 from pathlib import Path
 
+from torch import Tensor
+from written import DESCRIPTIONS
+
 from persona_core import Archetype, ModelWrapper, PersonaManager, PersonaVector, SteeringEngine, get_config
 from persona_core.atomic_file import write_atomically
 from persona_core.decoding import Sampling
 from persona_core.evaluation.answers import ReplyCondition, answer
 from persona_core.evaluation.judges import LogProbJudge
+from persona_core.evaluation.statistics import difference
 from persona_core.extraction import extract_persona
 from persona_core.persona_data import generator
 
-WHO = "a grumpy pirate captain who loves the sea"
-MAKERS = {"corsair-t": "templates", "corsair-m": "model-written"}
+MAKERS = {"t": "templates", "m": "model-written"}
 SAMPLING = Sampling(48, 0.7)
 N_QUESTIONS = 20
+HEADS = ("description", "generator", "dose", "damage", "gain", "by the templates' prompts", "by the model's prompts",
+         "model-written less templates, by both")  # fmt: skip
 
 
 def main() -> None:
-    """Print a row a generator."""
+    """Print a row a description and generator."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(DESCRIPTIONS))
     parser.add_argument("--model", default="smollm2")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = ModelWrapper(get_config(Path(folder), model=options.model))
-        archetypes, vectors = made(model)
-        print(
-            f"{'generator':14} {'dose':>6} {'damage':>7} {'gain':>6}  gain by the prompts of "
-            + ", ".join(MAKERS.values())
-        )
-        for vector, judged in zip(vectors, by_both(model, archetypes), strict=True):
-            found = vector.header.calibration
-            assert found is not None
-            row = f"{MAKERS[vector.name]:14} {found.dose:6.3f} {found.damage:7.2f} {found.gain:6.2f}  "
-            print(row + " ".join(f"{score:+.2f}" for score in judged))
+        print("| " + " | ".join(HEADS) + " |\n|---|---|" + "---|" * (len(HEADS) - 2), flush=True)
+        for name in options.names:
+            archetypes, vectors = made(model, name)
+            print_rows(name, vectors, by_both(model, archetypes))
 
 
-def made(model: ModelWrapper) -> tuple[list[Archetype], list[PersonaVector]]:
-    """Write both archetypes, extract and calibrate."""
+def made(model: ModelWrapper, name: str) -> tuple[list[Archetype], list[PersonaVector]]:
+    """Write both archetypes of a description, extract and calibrate."""
     manager = PersonaManager(model.config)
     archetypes = []
-    for name, maker in MAKERS.items():
-        archetype = generator(manager, maker, lambda: model).archetype(name, WHO, manager.question_bank())
-        write_atomically(manager.workspace.archetypes / f"{name}.yaml", archetype.to_yaml())
+    for letter, maker in MAKERS.items():
+        writer = generator(manager, maker, lambda: model)
+        archetype = writer.archetype(f"{name}-{letter}", DESCRIPTIONS[name], manager.question_bank())
+        write_atomically(manager.workspace.archetypes / f"{archetype.name}.yaml", archetype.to_yaml())
         archetypes.append(archetype)
     manager.forget_archetypes()
-    return archetypes, [extract_persona(model, manager, name) for name in MAKERS]
+    return archetypes, [extract_persona(model, manager, archetype.name) for archetype in archetypes]
 
 
-def by_both(model: ModelWrapper, archetypes: list[Archetype]) -> list[list[float]]:
-    """Return how much each persona's replies gain over unsteered ones, under the prompts of each archetype."""
+def by_both(model: ModelWrapper, archetypes: list[Archetype]) -> list[Tensor]:
+    """Return, for each persona, how much its replies gain over unsteered ones: question × judging archetype."""
     manager = PersonaManager(model.config)
     engine = SteeringEngine(model, manager)
-    conditions = [ReplyCondition(name, engine.plan(engine.steering(name))) for name in MAKERS]
+    conditions = [ReplyCondition(each.name, engine.plan(engine.steering(each.name))) for each in archetypes]
     questions = manager.question_bank()[-N_QUESTIONS:]
     plain, *steered = answer(model, [ReplyCondition("plain"), *conditions], questions, SAMPLING, seed=1)
     judge = LogProbJudge(n_prompts=5)
-    before = judge.score(plain, archetypes, model).mean(0)
-    return [(judge.score(replies, archetypes, model).mean(0) - before).tolist() for replies in steered]
+    before = judge.score(plain, archetypes, model)
+    return [judge.score(replies, archetypes, model) - before for replies in steered]
+
+
+def print_rows(name: str, vectors: list[PersonaVector], gains: list[Tensor]) -> None:
+    """Print both rows of a description, nats per token."""
+    templates, written = (gain[None] for gain in gains)
+    more = difference(written, templates, lambda scores: float(scores.mean()))
+    for maker, vector, gain, ahead in zip(MAKERS.values(), vectors, gains, ("", str(more)), strict=True):
+        found = vector.header.calibration
+        assert found is not None
+        figures = [f"{found.dose:.3f}", f"{found.damage:.2f}", f"{found.gain:.2f}"]
+        judged = [f"{value:+.2f}" for value in gain.mean(0).tolist()]
+        print("| " + " | ".join([DESCRIPTIONS[name], f"`{maker}`", *figures, *judged, ahead]) + " |", flush=True)
 
 
 if __name__ == "__main__":
