@@ -15,7 +15,8 @@ from rich.console import Console
 from persona_core.evaluation.headlines import LEFT_OUT, headlines
 from persona_core.evaluation.html_report import html
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.evaluation.report_tables import sections, signed
+from persona_core.evaluation.report_tables import sections
+from persona_core.evaluation.tables import signed
 from persona_core.evaluation.text_report import tables
 
 PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")

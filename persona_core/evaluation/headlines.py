@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from persona_core.evaluation.dose_response import BlendResult
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult
+from persona_core.evaluation.effect_tables import chance
 from persona_core.evaluation.report import EvaluationReport, StabilityResult
-from persona_core.evaluation.report_tables import chance, share, share_interval
 from persona_core.evaluation.safety import SafetyResult
+from persona_core.evaluation.tables import share, share_interval
 
 LEFT_OUT = "left out"
 

@@ -7,11 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from persona_core.evaluation.effect import PROMPTS, VECTORS, EffectResult
+from persona_core.evaluation.effect_tables import chance
 from persona_core.evaluation.headlines import headlines
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.evaluation.report_tables import Section, Table, chance, sections
+from persona_core.evaluation.report_tables import sections
 from persona_core.evaluation.safety import SafetyResult
 from persona_core.evaluation.statistics import Interval
+from persona_core.evaluation.tables import Section, Table
 from persona_core.plotting import dose, intervals, layers, matrix
 from persona_core.plotting.figure import inline_svg
 from persona_core.plotting.theme import DARK, LIGHT, Theme

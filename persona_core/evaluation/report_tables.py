@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import BlendResult, DosePoint, DoseResult
-from persona_core.evaluation.effect import RANDOM, EffectResult, GroupEffect
+from persona_core.evaluation.effect_tables import damage_tables, effect_tables, voice_tables
 from persona_core.evaluation.report import EvaluationReport, StabilityResult
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
-from persona_core.evaluation.statistics import Interval
+from persona_core.evaluation.tables import Section, Table, share, share_interval, signed
 from persona_core.layers import format_layers
 
-UNSTEERED = "unsteered"
 SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of words. `detail` is left out of the terminal and folded on the page; `words` holds no numbers to align."""
-
-    title: str
-    columns: Row
-    rows: tuple[Row, ...]
-    note: str = ""
-    detail: bool = False
-    words: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of a report; it has no tables where the part was left out."""
-
-    title: str
-    about: str
-    tables: tuple[Table, ...] = ()
 
 
 def sections(report: EvaluationReport) -> list[Section]:
@@ -44,8 +19,8 @@ def sections(report: EvaluationReport) -> list[Section]:
     effect, doses, blends = report.effect, report.doses, report.blends
     safety, stability = report.safety, report.stability
     return [
-        Section("Effect", _EFFECT, _effect(effect, report.voices) if effect else _voices(report.voices)),
-        Section("Damage", _DAMAGE, _damage(effect, report.neutral)),
+        Section("Effect", _EFFECT, effect_tables(effect, report.voices) if effect else voice_tables(report.voices)),
+        Section("Damage", _DAMAGE, damage_tables(effect, report.neutral)),
         Section("Dose-response", _DOSES, _doses(doses) if doses else ()),
         Section("Blends", _BLENDS, _blends(blends) if blends else ()),
         Section("Safety", _SAFETY, _safety(safety) if safety else ()),
@@ -54,33 +29,9 @@ def sections(report: EvaluationReport) -> list[Section]:
     ]
 
 
-def share(value: float) -> str:
-    """Return a share in per cent."""
-    return f"{value:.1%}"
-
-
-def signed(value: float) -> str:
-    """Return a figure with its sign and two decimals, and never a negative zero."""
-    return f"{round(value, 2) + 0.0:+.2f}"
-
-
-def share_interval(found: Interval) -> str:
-    """Return a share with its interval."""
-    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-
-
-def chance(effect: EffectResult) -> float:
-    """Return the share of replies that are recognised where nothing is: the same reply serves for every persona."""
-    return 1 / max(len(effect.personas), 1)
-
-
 _EFFECT = (
     "Do replies sound like the persona that was meant, and like no other? Scores are the judge's; a double-centred "
     "score counts only what a row scores for being its own persona. Intervals hold 95 % of resampled question sets."
-)
-_VOICES = (
-    "Held-out texts: how much likelier texts in the persona's voice become under its vector, less the other texts' "
-    "mean rise, in nats per token."
 )
 _DAMAGE = (
     "What steering costs. Damage is how much less likely the reply is under the unsteered model; KL and likeliest "
@@ -94,107 +45,6 @@ _SAFETY = (
 )
 _STABILITY = "Cosine of two vectors made from two halves of the data, and of a half with the whole."
 _PROVENANCE = "What made these figures."
-
-
-def _effect(effect: EffectResult, voices: dict[str, float] | None) -> tuple[Table, ...]:
-    return (
-        _identification(effect),
-        *(_matrix(effect, name, group.double_centred, detail=name == RANDOM) for name, group in effect.groups.items()),
-        _gains(effect, voices or {}),
-        *(_matrix(effect, name, group.matrix, detail=True, kind="mean") for name, group in effect.groups.items()),
-        _scores(effect),
-        _samples(effect),
-    )
-
-
-def _identification(effect: EffectResult) -> Table:
-    """Return the groups beside each other, with the unsteered replies, whose figures follow by themselves."""
-    nothing = (UNSTEERED, *[share(chance(effect))] * 2, "0.00", "-", "-")
-    rows = [
-        (
-            name,
-            share_interval(group.identification),
-            share_interval(group.centred_identification),
-            str(group.specificity),
-            f"{group.rows_won}/{len(effect.personas)}",
-            f"{group.columns_won}/{len(effect.personas)}",
-        )
-        for name, group in effect.groups.items()
-    ]
-    columns = ("replies by", "identified", "centred", "specificity", "rows", "columns")
-    note = (
-        f"Share of replies whose highest score is their own persona's, over {effect.questions} questions, plain and "
-        f"with each judge centred on its mean; specificity is the mean double-centred diagonal in {effect.unit}; rows "
-        "and columns are those whose own judge or vector is highest. Unsteered replies are the same for every "
-        "persona: chance, and a specificity of 0."
-    )
-    return Table("Identification against the controls", columns, (*rows, nothing), note)
-
-
-def _matrix(
-    effect: EffectResult, name: str, values: Sequence[Sequence[float]], *, detail: bool, kind: str = "double-centred"
-) -> Table:
-    rows = tuple(
-        (persona, *(signed(value) for value in row)) for persona, row in zip(effect.personas, values, strict=True)
-    )
-    return Table(f"Matrix of {name}, {kind} ({effect.unit})", ("meant to be", *effect.personas), rows, detail=detail)
-
-
-def _gains(effect: EffectResult, voices: dict[str, float]) -> Table:
-    groups = effect.groups
-    rows = [(persona, *(str(group.own_gain[persona]) for group in groups.values())) for persona in effect.personas]
-    columns: Row = ("persona", *groups)
-    note = "How much more a reply sounds like its own persona than the unsteered reply to the same question does."
-    if voices:
-        columns = (*columns, "held-out texts")
-        rows = [(*row, signed(voices[row[0]]) if row[0] in voices else "-") for row in rows]
-        note += f" {_VOICES}"
-    return Table(f"Own-persona gain ({effect.unit})", columns, tuple(rows), note)
-
-
-def _voices(voices: dict[str, float] | None) -> tuple[Table, ...]:
-    if not voices:
-        return ()
-    rows = tuple((name, signed(gain)) for name, gain in voices.items())
-    return (Table("Gain on held-out texts (nats/token)", ("persona", "gain"), rows, _VOICES),)
-
-
-def _scores(effect: EffectResult) -> Table:
-    rows = tuple((name, signed(score)) for name, score in effect.unsteered_scores.items())
-    return Table(f"Scores of unsteered replies ({effect.unit})", ("judging persona", "score"), rows, detail=True)
-
-
-def _samples(effect: EffectResult) -> Table:
-    return Table("First replies", ("replies by", "reply"), tuple(effect.samples.items()), detail=True, words=True)
-
-
-def _damage(effect: EffectResult | None, neutral: dict[str, NeutralCost] | None) -> tuple[Table, ...]:
-    tables = []
-    if effect is not None:
-        rows = [
-            (persona, *(str(group.damage[persona]) for group in effect.groups.values())) for persona in effect.personas
-        ]
-        tables.append(Table("Damage (nats/token)", ("persona", *effect.groups), tuple(rows)))
-        tables.append(_fluency(effect))
-    if neutral is not None:
-        rows = [(name, f"{cost.kl:.4f}", share(cost.top1)) for name, cost in neutral.items()]
-        columns = ("persona", "KL (nats/token)", "likeliest token kept")
-        tables.append(Table("Neutral text under each vector", columns, tuple(rows)))
-    return tuple(tables)
-
-
-def _fluency(effect: EffectResult) -> Table:
-    found: list[tuple[str, EffectResult | GroupEffect, float, float]] = [
-        (name, group, group.distinct_pairs, group.repetition) for name, group in effect.groups.items()
-    ]
-    rows = [(name, share(distinct), share(repeated)) for name, _, distinct, repeated in found]
-    rows.append((UNSTEERED, share(effect.unsteered_distinct_pairs), share(effect.unsteered_repetition)))
-    return Table(
-        "Repetition",
-        ("replies by", "distinct token pairs", "repeated 4-grams"),
-        tuple(rows),
-        "Distinct pairs are of all replies together, repeated 4-grams within a reply.",
-    )
 
 
 def _doses(doses: DoseResult) -> tuple[Table, ...]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from persona_core.evaluation.headlines import headlines
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.evaluation.report_tables import Table, sections
+from persona_core.evaluation.report_tables import sections
+from persona_core.evaluation.tables import Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
