@@ -165,7 +165,8 @@ def test_a_report_of_nothing_says_that_each_part_was_left_out(report: Evaluation
     assert page.count("This part was left out of the evaluation.") == len(TITLES)
     assert page.count("<svg") == 0
     assert "Provenance" in page
-    assert printed(bare).count("left out of this evaluation") == len(TITLES)
+    missing = printed(bare).split("left out of this evaluation")[1]
+    assert all(title in missing for title in TITLES)
     assert [line.figure for line in headlines(bare)] == [LEFT_OUT] * 4
 
 

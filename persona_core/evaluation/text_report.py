@@ -17,12 +17,11 @@ def tables(report: EvaluationReport) -> list[RichTable]:
     """Return the report as tables for `rich`; details, which the HTML page has, are left out."""
     rows = tuple((line.what, line.figure, line.beside) for line in headlines(report))
     top = Table(f"Evaluation of {report.model.name}", ("what", "figure", "beside"), rows, words=True)
-    shown = [_rich(top)]
-    for section in sections(report):
-        shown += [_rich(table) for table in section.tables if not table.detail]
-        if not section.tables:
-            shown.append(_rich(Table(section.title, ("left out of this evaluation",), ())))
-    return shown
+    parts = sections(report)
+    measured = [table for part in parts for table in part.tables if not table.detail]
+    missing = tuple((part.title,) for part in parts if not part.tables)
+    left_out = [Table("Not measured", ("left out of this evaluation",), missing)] if missing else []
+    return [_rich(table) for table in (top, *measured, *left_out)]
 
 
 def _rich(table: Table) -> RichTable:
