@@ -16,8 +16,8 @@ from persona_core.evaluation.headlines import LEFT_OUT, headlines
 from persona_core.evaluation.html_report import html
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.report_tables import sections
-from persona_core.evaluation.tables import signed
-from persona_core.evaluation.text_report import tables
+from persona_core.evaluation.tables import Table, signed
+from persona_core.evaluation.text_report import _rich, fitted, tables
 
 PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
 TITLES = {"Effect", "Damage", "Dose-response", "Blends", "Safety", "Stability"}
@@ -42,7 +42,7 @@ def without(report: EvaluationReport, *parts: str) -> EvaluationReport:
 def printed(report: EvaluationReport, width: int = 100) -> str:
     """Return what the terminal shows."""
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    for table in tables(report):
+    for table in tables(report, width):
         console.print(table)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -168,6 +168,22 @@ def test_a_report_of_nothing_says_that_each_part_was_left_out(report: Evaluation
     missing = printed(bare).split("left out of this evaluation")[1]
     assert all(title in missing for title in TITLES)
     assert [line.figure for line in headlines(bare)] == [LEFT_OUT] * 4
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 300])
+def test_a_table_that_is_too_wide_goes_on_in_another_and_no_cell_is_cut(width: int) -> None:
+    names = tuple(f"persona-{place}" for place in range(20))
+    rows = tuple((name, *(f"{one - other:+d}.00" for other in range(20))) for one, name in enumerate(names))
+    parts = fitted(Table("Matrix", ("meant to be", *names), rows, "a note"), width)
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    for part in parts:
+        console.print(_rich(part))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    assert [name for part in parts for name in part.columns[1:]] == list(names)
+    assert [part.note for part in parts] == [*[""] * (len(parts) - 1), "a note"]
+    assert (len(parts) == 1) == (width == 300)
 
 
 def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +152,8 @@ def show(report: EvaluationReport, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from persona_core.evaluation.text_report import tables
+    from persona_core.evaluation.text_report import WIDTH, tables
 
-    console = Console()
-    for table in tables(report):
-        console.print(table, width=None if console.is_terminal else 100)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    for table in tables(report, console.width):
+        console.print(table)
