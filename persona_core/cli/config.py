@@ -12,7 +12,7 @@ NAMES_AN_OBJECT = {
     "steering.blending": ("register_blending_strategies", "blending strategy"),
     "steering.capping_policy": ("register_capping_policies", "capping policy"),
 }
-"""Configuration key -> the hook that brings what it names, and what that is."""
+"""Configuration key -> the hook that brings what it names, and what that is; for names that must be there at once."""
 
 
 @click.group("config")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from persona_core.cli.app import App, say
+from persona_core.cli.config import NAMES_AN_OBJECT
 from persona_core.config import Config
 from persona_core.config_file import set_values, value_of
 from persona_core.errors import PluginError
@@ -12,11 +13,7 @@ from persona_core.names import suggestion
 from persona_core.plugin_choice import canonical
 from persona_core.plugins import PluginManager
 
-NEEDED_BY = {
-    "steering.capping_policy": "register_capping_policies",
-    "steering.blending": "register_blending_strategies",
-    "model.name": "register_models",
-}
+NEEDED_BY = {key: hook for key, (hook, _) in NAMES_AN_OBJECT.items()} | {"model.name": "register_models"}
 """Configuration key -> the hook that brings what it names."""
 
 
