@@ -3,34 +3,34 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from persona_core.hookspecs import hookimpl
+from persona_core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from persona_core.activation_extractor import ActivationExtractor
-    from persona_core.archetype import Archetype, archetypes_from
-    from persona_core.config import Config, get_config
-    from persona_core.model_source import ModelSource
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.persona_vector import Axis, PersonaVector
-    from persona_core.steering_engine import SteeringEngine
-    from persona_core.steering_plan import SteeringPlan
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.extraction.activations import ActivationExtractor
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.personas.archetype import Archetype, archetypes_from
+    from persona_core.personas.manager import PersonaManager
+    from persona_core.settings.config import Config, get_config
+    from persona_core.settings.model_source import ModelSource
+    from persona_core.steering.plan import SteeringPlan
+    from persona_core.vectors.vector import Axis, PersonaVector
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ActivationExtractor": "activation_extractor",
-    "Archetype": "archetype",
-    "Axis": "persona_vector",
-    "Config": "config",
-    "ModelSource": "model_source",
-    "ModelWrapper": "model_wrapper",
-    "PersonaManager": "persona_manager",
-    "PersonaVector": "persona_vector",
-    "SteeringEngine": "steering_engine",
-    "SteeringPlan": "steering_plan",
-    "archetypes_from": "archetype",
-    "get_config": "config",
+    "ActivationExtractor": "extraction.activations",
+    "Archetype": "personas.archetype",
+    "Axis": "vectors.vector",
+    "Config": "settings.config",
+    "ModelSource": "settings.model_source",
+    "ModelWrapper": "model.wrapper",
+    "PersonaManager": "personas.manager",
+    "PersonaVector": "vectors.vector",
+    "SteeringEngine": "engine.engine",
+    "SteeringPlan": "steering.plan",
+    "archetypes_from": "personas.archetype",
+    "get_config": "settings.config",
 }
 
 __all__ = [

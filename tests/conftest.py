@@ -14,9 +14,9 @@ import torch
 from hypothesis import settings
 
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.persona_vector import PersonaVector
-from persona_core.plugin_choice import PLUGINS_VARIABLE
-from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
+from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
+from persona_core.vectors.file import Calibration, ModelIdentity, VectorHeader
+from persona_core.vectors.vector import PersonaVector
 
 if TYPE_CHECKING:
     from persona_core import ModelWrapper, SteeringEngine

@@ -6,7 +6,7 @@ from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResul
 from persona_core.evaluation.report import EvaluationReport, StabilityResult
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
 from persona_core.evaluation.statistics import Interval
-from persona_core.vector_file import ModelIdentity
+from persona_core.vectors.file import ModelIdentity
 
 PERSONAS = ["creator", "explorer", "guardian", "sage", "trickster"]
 PAIRS = [f"{a}+{b}" for place, a in enumerate(PERSONAS) for b in PERSONAS[place + 1 :]]

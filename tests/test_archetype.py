@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.archetype import Archetype, archetypes_from, archetypes_in, interleave
 from persona_core.errors import ArchetypeError, PersonaError
+from persona_core.personas.archetype import Archetype, archetypes_from, archetypes_in, interleave
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\x85")
 """PyYAML writes U+0085 plainly and reads it as a line break, so it alone does not come back."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_core.atomic_file import append_lines, read_text, replace_atomically, write_atomically
+from persona_core.base.files import append_lines, read_text, replace_atomically, write_atomically
 from persona_core.errors import WorkspaceError
 
 
@@ -89,7 +89,7 @@ def test_reading_what_is_no_text_names_the_file(tmp_path: Path) -> None:
 APPENDS = """
 import sys
 from pathlib import Path
-from persona_core.atomic_file import append_lines
+from persona_core.base.files import append_lines
 for turn in range(40):
     append_lines(Path(sys.argv[1]), [sys.argv[2] * 20_001])
 """

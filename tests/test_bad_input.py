@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 from persona_core import SteeringEngine
 from persona_core.cli import build_cli
 from persona_core.cli.generate import show
-from persona_core.config_file import set_value
-from persona_core.decoding import Sampling
-from persona_core.persona_vector import PersonaVector
-from persona_core.plugins import load_plugins
-from persona_core.workspace import Workspace
+from persona_core.model.decoding import Sampling
+from persona_core.plugins.loading import load_plugins
+from persona_core.settings.config_file import set_value
+from persona_core.settings.workspace import Workspace
+from persona_core.vectors.vector import PersonaVector
 
 TIMEOUT = 240
 SLUG = "smollm2-135m-instruct"

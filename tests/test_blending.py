@@ -8,9 +8,9 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.blending import BalancedSum, WeightedSum, WeightedVector, parse_blend
 from persona_core.errors import SteeringError
-from persona_core.persona_vector import PersonaVector
+from persona_core.steering.blending import BalancedSum, WeightedSum, WeightedVector, parse_blend
+from persona_core.vectors.vector import PersonaVector
 
 VectorMaker = Callable[..., PersonaVector]
 NAMES = ("creator", "explorer", "guardian", "sage")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from persona_core import PersonaManager, get_config
-from persona_core.bundling import manifest
-from persona_core.vector_file import read_header
-from persona_core.vector_math import cosine
+from persona_core.cli.bundling import manifest
+from persona_core.vectors.file import read_header
+from persona_core.vectors.maths import cosine
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 FOLDER = VECTORS / "smollm2-135m-instruct"
@@ -38,10 +38,10 @@ def test_safety_axis_separates_refusal_and_not_personas(model):
 
 def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
     """All 100 replies again with the recorded seed; the floor and the dose are not part of the direction."""
-    from persona_core.activation_extractor import ActivationExtractor
-    from persona_core.extraction import measure_persona, persona_replies
-    from persona_core.persona_data import persona_dataset
-    from persona_core.vector_building import build_persona
+    from persona_core.extraction.activations import ActivationExtractor
+    from persona_core.extraction.data import persona_dataset
+    from persona_core.extraction.persona import measure_persona, persona_replies
+    from persona_core.personas.building import build_persona
 
     config = get_config(tmp_path, model="smollm2")
     manager = PersonaManager(config)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_core import PersonaManager
-from persona_core.calibration import choose
-from persona_core.dataset_generator import Templates
 from persona_core.errors import AxisTooWeak
-from persona_core.floor_calibration import calibrate_floor, percentile_floor, strictest
-from persona_core.layer_bands import best_band, candidate_bands
-from persona_core.rollout import Rollout, chat
-from persona_core.safety_axis import check_axis
-from persona_core.vector_file import FloorPoint
-from persona_core.vector_store import SAFETY
+from persona_core.extraction.calibration import choose
+from persona_core.extraction.floor_calibration import calibrate_floor, percentile_floor, strictest
+from persona_core.extraction.generators import Templates
+from persona_core.extraction.layer_bands import best_band, candidate_bands
+from persona_core.extraction.safety_axis import check_axis
+from persona_core.model.rollout import Rollout, chat
+from persona_core.vectors.file import FloorPoint
+from persona_core.vectors.store import SAFETY
 
 CURVE = ((0.0, 0.0, 0.0), (0.1, 0.2, 0.1), (0.2, 0.8, 0.3), (0.3, 2.0, 0.2))
 

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from persona_core import SteeringEngine
-from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide
-from persona_core.chat_session import ChatSession, Settings
+from persona_core.chat.commands import Ask, Confirm, Edit, Leave, Outcome, SideBySide
+from persona_core.chat.conversation import Turn
+from persona_core.chat.log import load_session
+from persona_core.chat.session import ChatSession, Settings
 from persona_core.cli.chat.registry import all_commands, run_line
 from persona_core.cli.chat.status_line import in_lines
-from persona_core.conversation import Turn
-from persona_core.decoding import Sampling
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
-from persona_core.plugins import load_plugins
-from persona_core.session_log import load_session
+from persona_core.model.decoding import Sampling
+from persona_core.plugins.loading import load_plugins
 from persona_core.testing import example_vector
 from persona_core.testing.tiny_model import HIDDEN, LAYERS, PERSONAS
-from persona_core.vector_store import ASSISTANT
+from persona_core.vectors.store import ASSISTANT
 
 COMMANDS = all_commands(load_plugins())
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from persona_core.cli.chat.registry import all_commands
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
 PASTE = "\x1b[200~{}\x1b[201~"

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from persona_core.clamping import ArmedClamp, Joint, cast_all, clamp_all
-from persona_core.steer_module import arm
-from persona_core.steering_plan import ClampProjection, SteeringPlan
-from persona_core.vector_math import cast_into_range, shift_into_range, unit
+from persona_core.steering.clamping import ArmedClamp, Joint, cast_all, clamp_all
+from persona_core.steering.layer import arm
+from persona_core.steering.plan import ClampProjection, SteeringPlan
+from persona_core.vectors.maths import cast_into_range, shift_into_range, unit
 
 HIDDEN = 12
 EPS32 = torch.finfo(torch.float32).eps

@@ -13,13 +13,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from persona_core.archetype import Archetype
-from persona_core.atomic_file import write_atomically
+from persona_core.base.files import write_atomically
 from persona_core.cli import build_cli
 from persona_core.cli.root import COMMANDS
-from persona_core.dataset import to_text
-from persona_core.dataset_generator import Templates
-from persona_core.plugins import load_plugins
+from persona_core.extraction.generators import Templates
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import to_text
+from persona_core.plugins.loading import load_plugins
 
 BASE = ["creator", "explorer", "guardian", "sage", "trickster"]
 Run = Callable[..., Result]
@@ -87,7 +87,7 @@ def test_the_help_of_the_root_imports_neither_commands_nor_plugins() -> None:
     code = "import sys; from persona_core.cli import main; sys.argv = ['persona-steer', '--help']; main()"
     listing = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); {code}"
     done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
-    assert not {"pydantic", "yaml", "persona_core.cli.chat", "persona_core.plugins"} & set(
+    assert not {"pydantic", "yaml", "persona_core.cli.chat", "persona_core.plugins.loading"} & set(
         ast.literal_eval(done.stderr)
     )
 

@@ -9,11 +9,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
-from persona_core.decoding import Row, Sampling, arm_rows, decode
+from persona_core.engine.receipt import steering_fields
 from persona_core.errors import SafetyUnavailable
-from persona_core.model_loading import LoadedModel
-from persona_core.receipt import steering_fields
-from persona_core.steering_plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.loading.load import LoadedModel
+from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 HIDDEN, LAYERS = 32, 4
 PROMPTS = ([1, 5, 9, 3], [1, 7], [1, 2, 3, 4, 5, 6, 7])

@@ -7,13 +7,13 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.config import Config, get_config, keys, model_slug, model_source, slug, split_key
+from persona_core.base.layers import resolve_layers
 from persona_core.errors import ConfigError, ModelError, PersonaError
-from persona_core.hookspecs import hookimpl
-from persona_core.layers import resolve_layers
-from persona_core.model_source import ModelScheme, ModelSource
-from persona_core.plugins import PluginManager, load_plugins
-from persona_core.workspace import Workspace
+from persona_core.plugins.hookspecs import hookimpl
+from persona_core.plugins.loading import PluginManager, load_plugins
+from persona_core.settings.config import Config, get_config, keys, model_slug, model_source, slug, split_key
+from persona_core.settings.model_source import ModelScheme, ModelSource
+from persona_core.settings.workspace import Workspace
 
 
 class TinyModel:

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from persona_core import contracts
-from persona_core.blending import BalancedSum, WeightedVector
-from persona_core.capping import CappingContext, PercentileFloor
-from persona_core.contracts import checked_blend, checked_bounds, few_enough
+from persona_core.engine import checked as contracts
+from persona_core.engine.checked import checked_blend, checked_bounds, few_enough
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError
-from persona_core.plugins import Registered
-from persona_core.steer_module import arm
-from persona_core.steering_plan import ClampProjection, SteeringPlan
+from persona_core.plugins.loading import Registered
+from persona_core.steering.blending import BalancedSum, WeightedVector
+from persona_core.steering.capping import CappingContext, PercentileFloor
+from persona_core.steering.layer import arm
+from persona_core.steering.plan import ClampProjection, SteeringPlan
 from persona_core.testing import example_context, example_vector
 
 LAYERS, HIDDEN = 6, 16

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from persona_core.cpu_linear import CpuLinear, lay_out
-from persona_core.model_wrapper import ModelWrapper
+from persona_core.model.cpu_linear import CpuLinear, lay_out
+from persona_core.model.wrapper import ModelWrapper
 
 SIZES = st.integers(1, 40)
 

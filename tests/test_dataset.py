@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.archetype import Archetype
-from persona_core.dataset import PersonaDataset, SafetyDataset, SafetyPair, from_text, is_edited, to_text
-from persona_core.dataset_generator import DEFAULT_PROMPTS, Templates
 from persona_core.errors import DatasetError
+from persona_core.extraction.generators import DEFAULT_PROMPTS, Templates
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import PersonaDataset, SafetyDataset, SafetyPair, from_text, is_edited, to_text
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\x85")
 """PyYAML writes U+0085 plainly and reads it as a line break, so it alone does not come back."""

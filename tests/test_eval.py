@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from persona_core.cli import build_cli
 from persona_core.evaluation.effect import randomised
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 
 SMALL = ["--questions", "2", "--dose-questions", "1", "--tokens", "6"]
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from persona_core import ActivationExtractor, PersonaManager
-from persona_core.archetype import Archetype
-from persona_core.atomic_file import write_atomically
-from persona_core.config import get_config
-from persona_core.extraction import extract_persona
-from persona_core.rollouts import RolloutCache
+from persona_core.base.files import write_atomically
+from persona_core.extraction.persona import extract_persona
+from persona_core.model.rollouts import RolloutCache
+from persona_core.personas.archetype import Archetype
+from persona_core.settings.config import get_config
 
 QUESTIONS = ("What should I cook tonight?", "Why is the sky blue?", "How do I make friends?", "What is courage?")
 PIRATE = ("You are a pirate. Talk of the sea, of rum and of storms.", "Speak as a pirate captain, loud and rough.")

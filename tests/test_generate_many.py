@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from persona_core.cli import build_cli
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 
 QUICK = ("--max-new-tokens", "8")
 Run = Callable[..., Result]

@@ -8,17 +8,17 @@ from typing import cast
 import pytest
 from click.testing import CliRunner, Result
 
-from persona_core.archetype import Archetype
 from persona_core.cli import build_cli
-from persona_core.config import get_config
-from persona_core.dataset import PersonaDataset
-from persona_core.dataset_generator import DatasetGenerator, Templates
 from persona_core.errors import PluginError
-from persona_core.hookspecs import hookimpl
-from persona_core.model_wrapper import ModelWrapper
-from persona_core.persona_data import generator, persona_dataset
-from persona_core.persona_manager import PersonaManager
-from persona_core.plugins import PluginManager, load_plugins
+from persona_core.extraction.data import generator, persona_dataset
+from persona_core.extraction.generators import DatasetGenerator, Templates
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import PersonaDataset
+from persona_core.personas.manager import PersonaManager
+from persona_core.plugins.hookspecs import hookimpl
+from persona_core.plugins.loading import PluginManager, load_plugins
+from persona_core.settings.config import get_config
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import gguf
 import pytest
 
 from persona_core.errors import ModelError
-from persona_core.gguf_conversion import convert, is_converted, knows_splitter, read_once
+from persona_core.model.loading.gguf import convert, is_converted, knows_splitter, read_once
 
 
 def test_the_file_is_parsed_once_for_all_readers_and_as_before_afterwards(tmp_path: Path) -> None:

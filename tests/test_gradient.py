@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from persona_core.decoding import Row, arm_rows
-from persona_core.gradient import displacement_gradient, reply_gradient
-from persona_core.refusal import Starts, first_token_odds, refuses, refusing_odds
-from persona_core.rollout import Rollout, chat
-from persona_core.scoring import plan_gain
-from persona_core.steering_plan import UNSTEERED, AddDirection, SteeringPlan
+from persona_core.extraction.refusal import Starts, first_token_odds, refuses, refusing_odds
+from persona_core.model.decoding import Row, arm_rows
+from persona_core.model.gradient import displacement_gradient, reply_gradient
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_gain
+from persona_core.steering.plan import UNSTEERED, AddDirection, SteeringPlan
 
 TEXTS = {
     "What is fire?": "Fire is the old friend of those who wait.",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import MistralConfig
 from transformers.cache_utils import DynamicLayer
 
-from persona_core.growing_cache import GrowingLayer, is_whole, new_cache
+from persona_core.model.kv_cache import GrowingLayer, is_whole, new_cache
 
 STEPS = st.lists(
     st.one_of(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from persona_core.base.layers import check_layers, format_layers, resolve_layers
 from persona_core.errors import ConfigError
-from persona_core.layers import check_layers, format_layers, resolve_layers
 
 layer_sets = st.sets(st.integers(0, 79), min_size=1).map(lambda drawn: tuple(sorted(drawn)))
 depths = st.integers(0, 100)

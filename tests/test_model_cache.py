@@ -7,8 +7,8 @@ from threading import Thread
 import pytest
 
 from persona_core.errors import ModelError
-from persona_core.model_cache import CACHE_VARIABLE, CachedModel, cache_root, check_room
-from persona_core.model_source import Report
+from persona_core.model.loading.cache import CACHE_VARIABLE, CachedModel, cache_root, check_room
+from persona_core.settings.model_source import Report
 
 
 @dataclass

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from persona_core.base.names import NAME_PATTERN, check_name, suggestion
 from persona_core.errors import PersonaError, SteeringError
-from persona_core.names import NAME_PATTERN, check_name, suggestion
 
 
 @given(st.from_regex(NAME_PATTERN, fullmatch=True))

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from persona_core.cli import build_cli
-from persona_core.cli.plugins.contract import ENTRY_POINT, HOOKS, LOADING, PACKAGE
 from persona_core.errors import PluginError
-from persona_core.new_package import KINDS, new_package, write_package
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
+from persona_core.plugins.new_package import KINDS, new_package, write_package
+from persona_core.testing.package.inspection import ENTRY_POINT, HOOKS, LOADING, PACKAGE
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAMES = {kind: f"persona-{kind}-made" for kind in KINDS}
@@ -249,7 +249,9 @@ WRONG = {
     ),
     "takes a built-in name": (
         returning(
-            "[PercentileFloor()]", "register_capping_policies", "from persona_core.capping import PercentileFloor"
+            "[PercentileFloor()]",
+            "register_capping_policies",
+            "from persona_core.steering.capping import PercentileFloor",
         ),
         "clashes of register_capping_policies",
         "it registers 'percentile-floor', which persona-core registers too",
@@ -258,7 +260,7 @@ WRONG = {
         returning(
             "[ChatCommand('help', '/help', 'help', print)]",
             "register_chat_commands",
-            "from persona_core.chat_command import ChatCommand",
+            "from persona_core.chat.commands import ChatCommand",
         ),
         "clashes of register_chat_commands",
         "it registers 'help', which persona-core registers too",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from persona_core.decoding import Row, Sampling, decode
-from persona_core.rollout import chat
-from persona_core.steering_plan import AddDirection, ClampProjection, SteeringPlan
+from persona_core.model.decoding import Row, Sampling, decode
+from persona_core.model.rollout import chat
+from persona_core.steering.plan import AddDirection, ClampProjection, SteeringPlan
 
 _spec = importlib.util.spec_from_file_location("plain_hooks", Path(__file__).with_name("plain_hooks.py"))
 plain_hooks = importlib.util.module_from_spec(_spec)

@@ -12,18 +12,18 @@ import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
+from persona_core.chat.conversation import Turn as Spoken
+from persona_core.chat.log import Event, SessionLog
 from persona_core.cli import build_cli
-from persona_core.conversation import Turn as Spoken
+from persona_core.engine.receipt import Receipt
 from persona_core.errors import PlotError
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.persona_manager import PersonaManager
-from persona_core.plotting import dose, drift, intervals, layers, matrix, space
-from persona_core.plotting.conversation import Turn, read_conversation
-from persona_core.plotting.figure import check_format, inline_svg, label_ends, new_figure, write
-from persona_core.plotting.theme import DARK, LIGHT, Theme
-from persona_core.plugins import load_plugins
-from persona_core.receipt import Receipt
-from persona_core.session_log import Event, SessionLog
+from persona_core.personas.manager import PersonaManager
+from persona_core.plugins.loading import load_plugins
+from persona_core.reports.plots import dose, drift, intervals, layers, matrix, space
+from persona_core.reports.plots.conversation import Turn, read_conversation
+from persona_core.reports.plots.figure import check_format, inline_svg, label_ends, new_figure, write
+from persona_core.reports.plots.theme import DARK, LIGHT, Theme
 from persona_core.testing import example_vector
 
 SLUG = "smollm2-135m-instruct"
@@ -434,7 +434,7 @@ def test_pictures_of_vectors_need_no_torch_and_help_no_matplotlib(
     program = """
 import sys
 from persona_core.cli import build_cli
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 try:
     build_cli(load_plugins())(args=["plot", *sys.argv[1:]])
 finally:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from persona_core.chat_command import SideBySide
+from persona_core.chat.commands import SideBySide
 from persona_core.cli import build_cli
 from persona_core.errors import ConfigError, PluginError
-from persona_core.hookspecs import CHANGES, HOOK_VERSION
-from persona_core.plugin_choice import PLUGINS_VARIABLE, PluginChoice, plugin_choice
-from persona_core.plugins import load_plugins, written_for
-from persona_core.workspace import Workspace
+from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
+from persona_core.plugins.loading import load_plugins, written_for
+from persona_core.settings.plugin_choice import PLUGINS_VARIABLE, PluginChoice, plugin_choice
+from persona_core.settings.workspace import Workspace
 
 Run = Callable[..., Result]
 THROW_AWAY = "persona-throw-away-of-a-test"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from persona_core.errors import PluginError
-from persona_core.plugin_choice import PLUGINS_VARIABLE
-from persona_core.plugins import BUILTIN, LoadFailure, PluginManager, load_plugins
+from persona_core.plugins.loading import BUILTIN, LoadFailure, PluginManager, load_plugins
+from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
 
 Install = Callable[..., Distribution]
 POLICY = """
-    from persona_core.hookspecs import hookimpl
+    from persona_core.plugins.hookspecs import hookimpl
 
     class Policy:
         name = {name!r}
@@ -24,9 +24,11 @@ POLICY = """
     def register_capping_policies():
         return [Policy()]
 """
-NO_SPEC = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_everything():\n    return []\n"
-SIGNATURE = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models(config):\n    return []\n"
-RAISES = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_capping_policies():\n    1 / 0\n"
+NO_SPEC = "from persona_core.plugins.hookspecs import hookimpl\n@hookimpl\ndef register_everything():\n    return []\n"
+SIGNATURE = (
+    "from persona_core.plugins.hookspecs import hookimpl\n@hookimpl\ndef register_models(config):\n    return []\n"
+)
+RAISES = "from persona_core.plugins.hookspecs import hookimpl\n@hookimpl\ndef register_capping_policies():\n    1 / 0\n"
 PARTLY = """
     from persona_core import Archetype, hookimpl
     from persona_core.errors import ArchetypeError
@@ -39,7 +41,9 @@ PARTLY = """
             ArchetypeError("two.json: no instruction"),
         ]
 """
-NAMELESS = "from persona_core.hookspecs import hookimpl\n@hookimpl\ndef register_models():\n    return ['text']\n"
+NAMELESS = (
+    "from persona_core.plugins.hookspecs import hookimpl\n@hookimpl\ndef register_models():\n    return ['text']\n"
+)
 
 
 def policies(manager: PluginManager) -> dict[str, str]:

@@ -8,10 +8,10 @@ import torch
 from transformers import PretrainedConfig, Qwen2Config
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
-from persona_core.decoding import Sampling
 from persona_core.errors import ModelError, PromptError
-from persona_core.memory_plan import check_fits, free_memory, reckon
-from persona_core.precision import pick_precision
+from persona_core.model.decoding import Sampling
+from persona_core.model.loading.memory import check_fits, free_memory, reckon
+from persona_core.model.loading.precision import pick_precision
 
 CPU = torch.device("cpu")
 QWEN_7B = {

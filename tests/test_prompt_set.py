@@ -5,7 +5,7 @@ import pytest
 from persona_core.errors import DatasetError
 from persona_core.evaluation.judges import LogProbJudge
 from persona_core.evaluation.prompt_set import PromptSet, Voices, core_prompts, join, read_voices
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 
 TWO = Voices(questions=("Why?", "How?"), voices={"sage": ("a", "b")})
 

@@ -12,9 +12,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 def test_examples_of_the_readme_run(workspace_folder, model, monkeypatch):
     from persona_core import PersonaManager
     from persona_core.cli import build_cli
-    from persona_core.config_file import set_values
-    from persona_core.plugins import load_plugins
-    from persona_core.workspace import Workspace
+    from persona_core.plugins.loading import load_plugins
+    from persona_core.settings.config_file import set_values
+    from persona_core.settings.workspace import Workspace
 
     build_cli(load_plugins())(["init", "--model", "smollm2"], standalone_mode=False)
     set_values(Workspace(workspace_folder), {"extraction.max_new_tokens": 6, "generation.max_new_tokens": 6})

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.config_file import set_value
-from persona_core.plugins import GROUP, load_plugins
-from persona_core.workspace import Workspace
+from persona_core.plugins.loading import GROUP, load_plugins
+from persona_core.settings.config_file import set_value
+from persona_core.settings.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 FOREIGN = ("llm", "inspect_ai")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from persona_core.evaluation.headlines import LEFT_OUT, headlines
-from persona_core.evaluation.html_report import html
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.evaluation.report_tables import sections
-from persona_core.evaluation.tables import Table, signed
-from persona_core.evaluation.text_report import _rich, fitted, tables
+from persona_core.reports.headlines import LEFT_OUT, headlines
+from persona_core.reports.page import html
+from persona_core.reports.sections import sections
+from persona_core.reports.tables import Table, signed
+from persona_core.reports.terminal import _rich, fitted, tables
 
 PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
 TITLES = {"Effect", "Damage", "Dose-response", "Blends", "Safety", "Stability"}

@@ -7,11 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_core.conversation import Conversation, Turn
-from persona_core.errors import WorkspaceError
-from persona_core.receipt import Receipt
-from persona_core.rollout import Message
-from persona_core.session_log import (
+from persona_core.chat.conversation import Conversation, Turn
+from persona_core.chat.log import (
     Event,
     SessionLog,
     interrupted_session,
@@ -19,7 +16,10 @@ from persona_core.session_log import (
     session_names,
     what_has_changed,
 )
-from persona_core.vector_file import ModelIdentity
+from persona_core.engine.receipt import Receipt
+from persona_core.errors import WorkspaceError
+from persona_core.model.rollout import Message
+from persona_core.vectors.file import ModelIdentity
 
 
 def turn(user: str = "hi", text: str = "hello", **more: object) -> Turn:

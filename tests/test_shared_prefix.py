@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_core import ActivationExtractor
-from persona_core.decoding import Row, Sampling, arm_rows, decode
-from persona_core.receipt import steering_fields
-from persona_core.rollout import Rollout, chat
-from persona_core.scoring import plan_cost, reply_log_probs
-from persona_core.shared_prefix import begin, split
-from persona_core.steering_plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.engine.receipt import steering_fields
+from persona_core.model.batching import begin, split
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_cost, reply_log_probs
+from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 _spec = importlib.util.spec_from_file_location("plain_hooks", Path(__file__).with_name("plain_hooks.py"))
 plain_hooks = importlib.util.module_from_spec(_spec)

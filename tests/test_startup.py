@@ -12,7 +12,7 @@ HEAVY = {"torch", "transformers", "nnsight"}
 PROGRAM = """
 import json, sys
 from persona_core.cli import build_cli
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 try:
     build_cli(load_plugins())(args=sys.argv[1:])
 finally:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from persona_core import PersonaManager, SteeringEngine
-from persona_core.decoding import Sampling
+from persona_core.engine.receipt import steering_fields
 from persona_core.errors import NoEffect, PromptError, SafetyUnavailable, SteeringError, VectorMismatch, VectorNotFound
-from persona_core.receipt import steering_fields
+from persona_core.model.decoding import Sampling
 
 SHORT = Sampling(max_new_tokens=10, temperature=0)
 QUESTION = "What makes a good life?"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from persona_core.steering_plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 ADD = AddDirection(3, torch.tensor([1.0, 2.0]))
 CLAMP = ClampProjection(5, torch.tensor([0.0, 1.0]), low=-1.5)

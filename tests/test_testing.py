@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from persona_core.archetype import Archetype
-from persona_core.blending import WeightedSum, WeightedVector
-from persona_core.capping import CappingContext, PercentileFloor
-from persona_core.dataset import PersonaDataset, SafetyDataset
-from persona_core.dataset_generator import Templates
+from persona_core.base.progress import Progress, silent
 from persona_core.errors import PersonaError, SafetyUnavailable
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
-from persona_core.model_wrapper import ModelWrapper
-from persona_core.progress import Progress, silent
-from persona_core.steering_plan import ClampProjection
+from persona_core.extraction.generators import Templates
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import PersonaDataset, SafetyDataset
+from persona_core.steering.blending import WeightedSum, WeightedVector
+from persona_core.steering.capping import CappingContext, PercentileFloor
+from persona_core.steering.plan import ClampProjection
 from persona_core.testing import (
     check_archetype,
     check_blending_strategy,
@@ -222,14 +222,14 @@ def test_a_wrong_judge_is_rejected(judge: Lengths) -> None:
     ("check", "value", "of_type"),
     [
         (check_blending_strategy, Blend(lambda parts: [1.0]), "list; it must be a torch.Tensor"),
-        (check_capping_policy, Altered(lambda clamp: 0.5), "float; it must be a persona_core.steering_plan.Clamp"),
+        (check_capping_policy, Altered(lambda clamp: 0.5), "float; it must be a persona_core.steering.plan.Clamp"),
         (
             check_dataset_generator,
             Edited(edit=lambda data: {}),
-            "dict; it must be a persona_core.dataset.PersonaDataset",
+            "dict; it must be a persona_core.personas.dataset.PersonaDataset",
         ),
         (check_judge, Lengths(lambda scores: scores.tolist()), "list; it must be a torch.Tensor"),
-        (check_archetype, "sage", "str; it must be a persona_core.archetype.Archetype"),
+        (check_archetype, "sage", "str; it must be a persona_core.personas.archetype.Archetype"),
     ],
     ids=["blend", "bound", "dataset", "score", "archetype"],
 )

@@ -7,11 +7,11 @@ import torch
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from persona_core.blending import BalancedSum, BlendingStrategy, WeightedSum, WeightedVector
-from persona_core.capping import CappingContext, PercentileFloor
-from persona_core.persona_vector import Axis, PersonaVector
-from persona_core.steering_plan import SteeringPlan
+from persona_core.steering.blending import BalancedSum, BlendingStrategy, WeightedSum, WeightedVector
+from persona_core.steering.capping import CappingContext, PercentileFloor
+from persona_core.steering.plan import SteeringPlan
 from persona_core.testing import strategies
+from persona_core.vectors.vector import Axis, PersonaVector
 
 FIRST = settings(max_examples=500, phases=[Phase.generate], deadline=None, derandomize=True, database=None)
 

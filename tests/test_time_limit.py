@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from persona_core.base.background import within
 from persona_core.errors import PluginError
-from persona_core.time_limit import within
 
 
 def test_a_result_comes_back() -> None:
@@ -35,7 +35,7 @@ def test_what_takes_longer_is_an_error_that_names_it() -> None:
 
 def test_what_never_ends_does_not_keep_the_process_alive() -> None:
     code = (
-        "import threading\nfrom persona_core.time_limit import within\n"
+        "import threading\nfrom persona_core.base.background import within\n"
         "within(0.1, 'persona-stuck', threading.Event().wait)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -12,18 +12,18 @@ from types import SimpleNamespace
 import pytest
 
 from persona_core import SteeringEngine, hookimpl
-from persona_core.chat_command import Ask
-from persona_core.chat_session import ChatSession, Settings
+from persona_core.chat.commands import Ask
+from persona_core.chat.conversation import Turn
+from persona_core.chat.monitors import TurnMonitors
+from persona_core.chat.session import ChatSession, Settings
 from persona_core.cli.chat.editor import PipeEditor
 from persona_core.cli.chat.loop import Loop
 from persona_core.cli.chat.registry import all_commands
 from persona_core.cli.chat.screen import PlainScreen
-from persona_core.conversation import Turn
-from persona_core.decoding import Sampling
 from persona_core.errors import SteeringError
-from persona_core.plugins import load_plugins
+from persona_core.model.decoding import Sampling
+from persona_core.plugins.loading import load_plugins
 from persona_core.testing import check_turn_monitor, example_turns
-from persona_core.turn_monitors import TurnMonitors
 
 Install = Callable[..., Distribution]
 WATCH = """

@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from persona_core.errors import SteeringError, VectorCorrupt, VectorMismatch, VectorNotFound
-from persona_core.persona_vector import Axis, Baseline, PersonaVector
-from persona_core.vector_file import METADATA_KEY, ModelIdentity, VectorHeader, read_header, read_tensors, write
+from persona_core.vectors.file import METADATA_KEY, ModelIdentity, VectorHeader, read_header, read_tensors, write
+from persona_core.vectors.vector import Axis, Baseline, PersonaVector
 
 VectorMaker = Callable[..., PersonaVector]
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from persona_core import vector_math as vm
+from persona_core.vectors import maths as vm
 
 HIDDEN = 8
 EPS32 = torch.finfo(torch.float32).eps

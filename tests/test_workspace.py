@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from persona_core.errors import WorkspaceError
-from persona_core.workspace import HOME_VARIABLE, MARK, Workspace, find_workspace, is_workspace, user_folder
+from persona_core.settings.workspace import HOME_VARIABLE, MARK, Workspace, find_workspace, is_workspace, user_folder
 
 
 def make_workspace(folder: Path) -> Path:

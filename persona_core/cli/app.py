@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from persona_core.base.progress import Progress
 from persona_core.errors import PromptError
-from persona_core.progress import Progress
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-    from persona_core.config import Config
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.plugins import LoadFailure, PluginManager
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.personas.manager import PersonaManager
+    from persona_core.plugins.loading import LoadFailure, PluginManager
+    from persona_core.settings.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -48,10 +48,10 @@ class App:
 
     def _load_plugins(self) -> PluginManager:
         """Load what the workspace allows; a package that is new since the last run is announced before it runs."""
-        from persona_core.plugin_choice import plugin_choice
-        from persona_core.plugin_record import PluginRecord
-        from persona_core.plugins import load_plugins
-        from persona_core.workspace import find_workspace
+        from persona_core.plugins.loading import load_plugins
+        from persona_core.plugins.record import PluginRecord
+        from persona_core.settings.plugin_choice import plugin_choice
+        from persona_core.settings.workspace import find_workspace
 
         workspace = find_workspace(self.folder)
         record = PluginRecord(workspace)
@@ -66,25 +66,25 @@ class App:
 
     def config(self) -> Config:
         """Read the configuration."""
-        from persona_core.config import get_config
+        from persona_core.settings.config import get_config
 
         return get_config(self.folder, model=self.model_name, plugins=self.plugins)
 
     def manager(self, config: Config | None = None) -> PersonaManager:
         """Return the personas of the configured model."""
-        from persona_core.persona_manager import PersonaManager
+        from persona_core.personas.manager import PersonaManager
 
         return PersonaManager(config or self.config(), plugins=self.plugins)
 
     def model(self, config: Config | None = None) -> ModelWrapper:
         """Load the configured model; this imports torch."""
-        from persona_core.model_wrapper import ModelWrapper
+        from persona_core.model.wrapper import ModelWrapper
 
         return ModelWrapper(config or self.config(), plugins=self.plugins, report=say)
 
     def engine(self, manager: PersonaManager) -> SteeringEngine:
         """Load the model and return the engine for a manager's personas, the active set read already."""
-        from persona_core.steering_engine import SteeringEngine
+        from persona_core.engine.engine import SteeringEngine
 
         engine = SteeringEngine(self.model(manager.config), manager)
         for name in manager.loaded():
@@ -99,7 +99,7 @@ def warn(failure: LoadFailure) -> None:
 
 def announcement(distribution: Distribution) -> str:
     """Say that a package is new, and how to keep its code from running."""
-    from persona_core.plugin_record import publisher
+    from persona_core.plugins.record import publisher
 
     name, by = distribution.metadata["Name"], publisher(distribution) or "it does not say whom"
     return (

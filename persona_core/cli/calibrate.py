@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from persona_core.base.layers import format_layers
 from persona_core.cli.app import App, model_option, progress_bar
 from persona_core.cli.extract import warn
 from persona_core.errors import PersonaError
-from persona_core.layers import format_layers
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.persona_vector import Axis, PersonaVector
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.vectors.vector import Axis, PersonaVector
 
 _WIDTH = 30
 
@@ -51,8 +51,8 @@ def command(app: App, names: tuple[str, ...], every: bool, model: str | None) ->
 
 def calibrate_persona(model: ModelWrapper, manager: PersonaManager, name: str) -> PersonaVector:
     """Calibrate one persona anew and save it."""
-    from persona_core.calibration import calibrate
-    from persona_core.persona_data import persona_dataset
+    from persona_core.extraction.calibration import calibrate
+    from persona_core.extraction.data import persona_dataset
 
     vector = manager.persona(name, model.identity)
     with progress_bar() as progress:
@@ -63,8 +63,8 @@ def calibrate_persona(model: ModelWrapper, manager: PersonaManager, name: str) -
 
 def calibrate_safety(model: ModelWrapper, manager: PersonaManager) -> Axis:
     """Check and calibrate the stored safety axis anew and save it in the workspace."""
-    from persona_core.axes import AxisExtraction
-    from persona_core.safety_axis import recalibrate
+    from persona_core.extraction.assistant_axis import AxisExtraction
+    from persona_core.extraction.safety_axis import recalibrate
 
     with progress_bar() as progress:
         return recalibrate(AxisExtraction(model, manager, progress))
@@ -89,7 +89,7 @@ def show_dose(vector: PersonaVector) -> None:
 
 def show_floor(axis: Axis, manager: PersonaManager) -> None:
     """Print what each percentile costs and does, and the strictest within the budget."""
-    from persona_core.floor_calibration import strictest
+    from persona_core.extraction.floor_calibration import strictest
 
     settings = manager.config.steering
     click.echo(f"\nsafety floor at layers {format_layers(axis.header.target_layers)}")

@@ -4,17 +4,17 @@ from functools import cache
 
 import click
 
-from persona_core.archetype import Archetype
-from persona_core.atomic_file import write_atomically
+from persona_core.base.files import write_atomically
+from persona_core.base.names import check_name
 from persona_core.cli.app import App, model_option
 from persona_core.cli.datasets import generator_option
 from persona_core.cli.extract import extract_all, require_axes
-from persona_core.dataset import PersonaDataset
-from persona_core.dataset_generator import DatasetGenerator
 from persona_core.errors import ArchetypeError, DatasetError
-from persona_core.names import check_name
-from persona_core.persona_data import dataset_path, generator, own_dataset, write_dataset
-from persona_core.persona_manager import PersonaManager
+from persona_core.extraction.data import dataset_path, generator, own_dataset, write_dataset
+from persona_core.extraction.generators import DatasetGenerator
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import PersonaDataset
+from persona_core.personas.manager import PersonaManager
 
 
 @click.command("create")

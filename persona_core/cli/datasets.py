@@ -6,9 +6,7 @@ from typing import Any
 import click
 
 from persona_core.cli.app import App, Decorator
-from persona_core.config import Config
-from persona_core.dataset import PersonaDataset, SafetyDataset, to_text
-from persona_core.persona_data import (
+from persona_core.extraction.data import (
     DEFAULT_GENERATOR,
     dataset_path,
     generated_persona,
@@ -17,6 +15,8 @@ from persona_core.persona_data import (
     safety_dataset,
     write_dataset,
 )  # fmt: skip
+from persona_core.personas.dataset import PersonaDataset, SafetyDataset, to_text
+from persona_core.settings.config import Config
 
 KINDS = ("safety", "personas")
 generator_option: Decorator[Any] = click.option(

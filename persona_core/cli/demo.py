@@ -13,13 +13,13 @@ from persona_core.cli.app import App, progress_bar, say
 from persona_core.cli.extract import extract_all
 from persona_core.cli.extract_axes import make_axes, show_axis
 from persona_core.cli.init import make_workspace
-from persona_core.config import Config, get_config
-from persona_core.persona_manager import PersonaManager
-from persona_core.workspace import Workspace
+from persona_core.personas.manager import PersonaManager
+from persona_core.settings.config import Config, get_config
+from persona_core.settings.workspace import Workspace
 
 if TYPE_CHECKING:
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.steering_engine import Reply
+    from persona_core.engine.engine import Reply
+    from persona_core.model.wrapper import ModelWrapper
 
 MODEL = "smollm2"
 LIVE = "sage"
@@ -58,7 +58,7 @@ def command(app: App, full: bool, question: str) -> None:
 
 def extract_everything(model: ModelWrapper, manager: PersonaManager, names: Sequence[str]) -> None:
     """Make both axes and the personas."""
-    from persona_core.axes import AxisExtraction
+    from persona_core.extraction.assistant_axis import AxisExtraction
 
     with progress_bar() as progress:
         work = AxisExtraction(model, manager, progress)
@@ -72,8 +72,8 @@ def replies(
     model: ModelWrapper, config: Config, app: App, question: str, names: Sequence[str]
 ) -> list[tuple[str, Reply]]:
     """Answer one question unsteered and as each persona, in one batch."""
-    from persona_core.decoding import Sampling
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.model.decoding import Sampling
 
     say("\nAnswering one question unsteered and as each persona ...")
     engine = SteeringEngine(model, app.manager(config))

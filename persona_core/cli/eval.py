@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persona_core.atomic_file import write_atomically
+from persona_core.base.files import write_atomically
+from persona_core.base.names import suggestion
 from persona_core.cli.app import App, json_option, model_option, progress_bar, say
 from persona_core.errors import PluginError, VectorNotFound
-from persona_core.names import suggestion
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
+    from persona_core.base.progress import Progress
     from persona_core.evaluation.report import EvaluationReport
-    from persona_core.progress import Progress
 
 PART_NAMES = ("stability", "effect", "voices", "neutral", "safety", "blends", "doses")
 QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "tokens": 24}
@@ -94,7 +94,7 @@ def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progres
     from persona_core.evaluation.run import evaluate
     from persona_core.evaluation.score_cache import ScoreCache
     from persona_core.evaluation.setup import Setup, Size
-    from persona_core.rollouts import RolloutCache
+    from persona_core.model.rollouts import RolloutCache
 
     plugins, folder = manager.plugins, evaluation_folder(manager)
     sets = wanted.prompt_sets or tuple(plugins.registry("register_prompt_sets"))
@@ -116,7 +116,7 @@ def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progres
 
 def write_page(report: EvaluationReport, page: Path) -> None:
     """Write the report as one HTML file."""
-    from persona_core.evaluation.html_report import html
+    from persona_core.reports.page import html
 
     write_atomically(page, html(report))
     say(f"wrote {page}")
@@ -152,7 +152,7 @@ def show(report: EvaluationReport, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from persona_core.evaluation.text_report import WIDTH, tables
+    from persona_core.reports.terminal import WIDTH, tables
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     for table in tables(report, console.width):

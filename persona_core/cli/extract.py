@@ -9,12 +9,12 @@ import click
 
 from persona_core.cli.app import App, model_option, progress_bar
 from persona_core.errors import VectorNotFound
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.extraction import PersonaReplies
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.persona_vector import PersonaVector
+    from persona_core.extraction.persona import PersonaReplies
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.vectors.vector import PersonaVector
 
 
 @click.command("extract")
@@ -48,7 +48,7 @@ def extract_all(
     replies: Mapping[str, PersonaReplies] | None = None,
 ) -> None:
     """Extract personas one after the other, and say what came out; `replies` are those that are captured already."""
-    from persona_core.extraction import extract_persona
+    from persona_core.extraction.persona import extract_persona
 
     for name in names:
         with progress_bar() as progress:

@@ -8,11 +8,11 @@ import click
 
 from persona_core.cli.app import App, model_option, progress_bar
 from persona_core.cli.calibrate import show_floor
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.axes import AxisExtraction
-    from persona_core.persona_vector import Axis
+    from persona_core.extraction.assistant_axis import AxisExtraction
+    from persona_core.vectors.vector import Axis
 
 
 @click.command("extract-axes")
@@ -29,7 +29,7 @@ def command(app: App, which: str | None, model: str | None) -> None:
       persona-steer extract-axes
       persona-steer extract-axes safety
     """
-    from persona_core.axes import AxisExtraction
+    from persona_core.extraction.assistant_axis import AxisExtraction
 
     app.model_name = model
     manager = app.manager()
@@ -42,8 +42,8 @@ def command(app: App, which: str | None, model: str | None) -> None:
 
 def make_axes(work: AxisExtraction, which: str | None = None) -> list[Axis]:
     """Make the named axis, or both; the assistant axis comes with the baseline."""
-    from persona_core import axes
-    from persona_core.safety_axis import extract_safety_axis
+    from persona_core.extraction import assistant_axis as axes
+    from persona_core.extraction.safety_axis import extract_safety_axis
 
     made = []
     if which in (None, "assistant"):

@@ -14,8 +14,8 @@ from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import PromptError
 
 if TYPE_CHECKING:
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.steering_engine import ReplyStream
+    from persona_core.engine.engine import ReplyStream
+    from persona_core.personas.manager import PersonaManager
 
 
 @click.command("generate")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona_core.atomic_file import read_text
-from persona_core.blending import parse_blend
+from persona_core.base.files import read_text
 from persona_core.cli.app import App, progress_bar, read_stdin, say
 from persona_core.cli.steering_options import SteeringOptions
 from persona_core.errors import PromptError
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
+from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
-    from persona_core.steering_engine import Reply, SteeringEngine
+    from persona_core.engine.engine import Reply, SteeringEngine
 
 _BATCH = 16
 Wanted = tuple[str, dict[str, float]]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from persona_core.base.layers import format_layers
 from persona_core.cli.app import App, json_option, model_option
 from persona_core.errors import VectorError
-from persona_core.layers import format_layers
-from persona_core.persona_manager import PersonaManager
-from persona_core.vector_file import Calibration, VectorHeader, read_arrays, read_header
-from persona_core.vector_store import ASSISTANT, SAFETY
+from persona_core.personas.manager import PersonaManager
+from persona_core.vectors.file import Calibration, VectorHeader, read_arrays, read_header
+from persona_core.vectors.store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from persona_core.atomic_file import write_atomically
+from persona_core.base.files import write_atomically
 from persona_core.cli.app import App
 from persona_core.cli.datasets import write_all
-from persona_core.config import get_config
-from persona_core.config_file import template
 from persona_core.errors import WorkspaceError
-from persona_core.workspace import Workspace, find_workspace
+from persona_core.settings.config import get_config
+from persona_core.settings.config_file import template
+from persona_core.settings.workspace import Workspace, find_workspace
 
 
 @click.command("init")
@@ -45,7 +45,7 @@ def make_workspace(app: App, workspace: Workspace, model: str | None) -> None:
 def _here() -> Workspace:
     import os
 
-    from persona_core.workspace import HOME_VARIABLE
+    from persona_core.settings.workspace import HOME_VARIABLE
 
     return find_workspace(Path(os.environ.get(HOME_VARIABLE) or Path.cwd()))
 

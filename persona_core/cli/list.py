@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from persona_core.cli.app import App, json_option, model_option
-from persona_core.persona_manager import PersonaEntry
+from persona_core.personas.manager import PersonaEntry
 
 
 @click.command("list")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona_core.archetype import first_problem
-from persona_core.atomic_file import read_text
+from persona_core.base.files import read_text
 from persona_core.cli.app import App, Decorator, model_option
 from persona_core.errors import PlotError
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.archetype import first_problem
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from persona_core.evaluation.report import EvaluationReport
-    from persona_core.plotting.theme import Theme
+    from persona_core.reports.plots.theme import Theme
 
 SHOWN_GROUPS = ("persona vectors", "system prompts")
 dark_option: Decorator[Any] = click.option(
@@ -66,7 +66,7 @@ def space_(app: App, output: Path, dark: bool, model: str | None) -> None:
     Example:
       persona-steer plot space -o space.svg
     """
-    from persona_core.plotting import space
+    from persona_core.reports.plots import space
 
     manager = _manager(app, model)
     _write(output, dark, lambda theme: space.draw(space.read_space(manager), theme))
@@ -84,7 +84,7 @@ def layers_(app: App, output: Path, dark: bool, model: str | None) -> None:
     Example:
       persona-steer plot layers --dark
     """
-    from persona_core.plotting import layers
+    from persona_core.reports.plots import layers
 
     manager = _manager(app, model)
     _write(output, dark, lambda theme: layers.draw(layers.read_layers(manager), theme))
@@ -103,7 +103,7 @@ def dose_(app: App, output: Path, dark: bool, report: Path | None, model: str | 
     Example:
       persona-steer plot dose --report evaluations/smollm2-135m-instruct/report.json
     """
-    from persona_core.plotting import dose
+    from persona_core.reports.plots import dose
 
     manager = _manager(app, model)
 
@@ -135,8 +135,8 @@ def drift_(app: App, conversation: Path, output: Path, dark: bool, model: str | 
       persona-steer generate "What is fire?" --persona sage --json >> talk.jsonl
       persona-steer plot drift talk.jsonl
     """
-    from persona_core.plotting import drift
-    from persona_core.plotting.conversation import read_conversation
+    from persona_core.reports.plots import drift
+    from persona_core.reports.plots.conversation import read_conversation
 
     manager = _manager(app, model)
     turns = read_conversation(conversation)
@@ -156,7 +156,7 @@ def matrix_(app: App, output: Path, dark: bool, report: Path | None, model: str 
     Example:
       persona-steer plot matrix -o matrix.svg
     """
-    from persona_core.plotting import matrix
+    from persona_core.reports.plots import matrix
 
     path = report or _report_path(_manager(app, model))
     found = _report(path)
@@ -169,8 +169,8 @@ def matrix_(app: App, output: Path, dark: bool, report: Path | None, model: str 
 
 def _write(output: Path, dark: bool, draw: Callable[[Theme], Figure]) -> None:
     """Draw and write a picture, and print where it is."""
-    from persona_core.plotting import theme
-    from persona_core.plotting.figure import check_format, write
+    from persona_core.reports.plots import theme
+    from persona_core.reports.plots.figure import check_format, write
 
     check_format(output)
     write(draw(theme.DARK if dark else theme.LIGHT), output)

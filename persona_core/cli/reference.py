@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from persona_core.atomic_file import write_atomically
+from persona_core.base.files import write_atomically
 from persona_core.cli.root import PROGRAM, build_cli
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
 
 WIDTH = 100
 INTRODUCTION = """# Commands

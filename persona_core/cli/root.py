@@ -16,7 +16,7 @@ from persona_core.cli.app import App
 from persona_core.errors import PersonaError
 
 if TYPE_CHECKING:
-    from persona_core.plugins import PluginManager
+    from persona_core.plugins.loading import PluginManager
 
 PROGRAM = "persona-steer"
 COMMANDS = {

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona_core.blending import parse_blend
-from persona_core.config import Config
-from persona_core.persona_manager import PersonaManager
-from persona_core.prompting import Prompting, persona_prompt, steered
+from persona_core.personas.manager import PersonaManager
+from persona_core.personas.prompting import Prompting, persona_prompt, steered
+from persona_core.settings.config import Config
+from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
-    from persona_core.decoding import Sampling
-    from persona_core.rollout import Message
+    from persona_core.model.decoding import Sampling
+    from persona_core.model.rollout import Message
 
 
 @dataclass
@@ -54,7 +54,7 @@ class SteeringOptions:
 
     def sampling(self, config: Config) -> Sampling:
         """Return the sampling."""
-        from persona_core.decoding import Sampling
+        from persona_core.model.decoding import Sampling
 
         own = config.generation
         return Sampling(
@@ -75,7 +75,7 @@ class SteeringOptions:
 
     def messages(self, manager: PersonaManager, text: str, personas: Mapping[str, float]) -> list[Message]:
         """Return what the model is asked: the persona's system prompt where it is wanted, the user's, and the text."""
-        from persona_core.conversation import Conversation
+        from persona_core.chat.conversation import Conversation
 
         return Conversation(self.system).messages(text, persona_prompt(manager, personas, self.prompting()))
 

@@ -2,9 +2,9 @@
 
 import click
 
+from persona_core.base.names import suggestion
 from persona_core.cli.app import App, model_option
 from persona_core.errors import VectorNotFound
-from persona_core.names import suggestion
 
 
 @click.command("unload")

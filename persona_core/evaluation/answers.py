@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from persona_core.decoding import Sampling
+from persona_core.base.progress import Progress, silent
 from persona_core.evaluation.judges import JudgedReply
-from persona_core.model_wrapper import ModelWrapper
-from persona_core.progress import Progress, silent
-from persona_core.rollout import chat
-from persona_core.rollouts import RolloutCache, RolloutRequest, roll_out
-from persona_core.steering_plan import UNSTEERED, SteeringPlan
+from persona_core.model.decoding import Sampling
+from persona_core.model.rollout import chat
+from persona_core.model.rollouts import RolloutCache, RolloutRequest, roll_out
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
 
 @dataclass(frozen=True)

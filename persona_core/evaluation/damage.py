@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from persona_core.base.records import Record
 from persona_core.evaluation.setup import Setup
-from persona_core.record import Record
-from persona_core.rollout import chat
-from persona_core.scoring import plan_cost, plan_gain
-from persona_core.steering_plan import SteeringPlan
+from persona_core.model.rollout import chat
+from persona_core.model.scoring import plan_cost, plan_gain
+from persona_core.steering.plan import SteeringPlan
 
 _REQUEST = "Write a short text."
 

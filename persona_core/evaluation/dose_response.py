@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
-from persona_core.record import Record
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(21))
 

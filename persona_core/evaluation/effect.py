@@ -13,13 +13,13 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap
-from persona_core.record import Record
-from persona_core.steering_plan import AddDirection, SteeringPlan
+from persona_core.steering.plan import AddDirection, SteeringPlan
 
 VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
 

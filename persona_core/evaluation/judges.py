@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from persona_core.archetype import Archetype
-from persona_core.progress import Progress, silent
-from persona_core.rollout import chat
+from persona_core.base.progress import Progress, silent
+from persona_core.model.rollout import chat
+from persona_core.personas.archetype import Archetype
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.model.wrapper import ModelWrapper
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class LogProbJudge:
 
 def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:
     """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
-    from persona_core.scoring import reply_log_probs
+    from persona_core.model.scoring import reply_log_probs
 
     prompts = [model.encode(chat(reply.question, system)) for reply in replies]
     return reply_log_probs(model, prompts, [reply.tokens for reply in replies])

@@ -9,9 +9,9 @@ from importlib.resources import files
 import yaml
 from pydantic import ConfigDict, Field
 
-from persona_core.archetype import Text, first_problem
+from persona_core.base.records import Record, read_yaml
 from persona_core.errors import DatasetError
-from persona_core.record import Record, read_yaml
+from persona_core.personas.archetype import Text, first_problem
 
 CORE = "core"
 
@@ -54,7 +54,7 @@ class PromptSet(Record):
 
 def core_prompts() -> PromptSet:
     """Return the prompts that need no persona."""
-    text = files("persona_core").joinpath("data/evaluation.yaml").read_text(encoding="utf-8")
+    text = files("persona_core.evaluation").joinpath("prompts.yaml").read_text(encoding="utf-8")
     return PromptSet(name=CORE, **read_yaml(text))
 
 

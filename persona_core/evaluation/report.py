@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from persona_core.base.records import Record
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import BlendResult, DoseResult
 from persona_core.evaluation.effect import EffectResult
 from persona_core.evaluation.safety import SafetyResult
-from persona_core.record import Record
-from persona_core.vector_file import ModelIdentity
+from persona_core.vectors.file import ModelIdentity
 
 
 class StabilityResult(Record):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from persona_core.atomic_file import read_text, write_atomically
+from persona_core.base.files import read_text, write_atomically
 from persona_core.evaluation.damage import NeutralCost, neutral_costs, voice_gains
 from persona_core.evaluation.dose_response import BlendResult, DoseResult, measure_blends, measure_doses
 from persona_core.evaluation.effect import EffectResult, measure_effect

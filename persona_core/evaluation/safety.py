@@ -7,21 +7,21 @@ from itertools import combinations
 
 import torch
 
-from persona_core.activation_extractor import ActivationExtractor
-from persona_core.axes import separation
+from persona_core.base.records import Record
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.damage import NeutralCost, neutral_cost, voice_gains
 from persona_core.evaluation.effect import PROMPTS, conditions
 from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, bootstrap
-from persona_core.persona_data import safety_dataset
-from persona_core.record import Record
-from persona_core.refusal import Starts, refuses, refusing_odds
-from persona_core.rollout import Rollout, chat
-from persona_core.safety_axis import scripted_means
-from persona_core.scoring import plan_cost
-from persona_core.steering_plan import SteeringPlan
-from persona_core.vector_store import SAFETY
+from persona_core.extraction.activations import ActivationExtractor
+from persona_core.extraction.assistant_axis import separation
+from persona_core.extraction.data import safety_dataset
+from persona_core.extraction.refusal import Starts, refuses, refusing_odds
+from persona_core.extraction.safety_axis import scripted_means
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_cost
+from persona_core.steering.plan import SteeringPlan
+from persona_core.vectors.store import SAFETY
 
 _REQUESTS = 4
 _GENERATED = 12

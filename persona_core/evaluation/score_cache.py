@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from persona_core.archetype import Archetype
-from persona_core.atomic_file import append_lines, read_text
+from persona_core.base.files import append_lines, read_text
+from persona_core.base.progress import Progress, silent
 from persona_core.evaluation.judges import Judge, JudgedReply
-from persona_core.progress import Progress, silent
+from persona_core.personas.archetype import Archetype
 
 if TYPE_CHECKING:
-    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.model.wrapper import ModelWrapper
 
 _CHUNK = 64
 

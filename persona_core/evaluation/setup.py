@@ -12,20 +12,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from persona_core.archetype import Archetype
-from persona_core.calibration import N_QUESTIONS
-from persona_core.decoding import Sampling
+from persona_core.base.progress import Progress, silent
+from persona_core.engine.planning import Steering, build_plan
 from persona_core.evaluation.answers import ReplyCondition, answer
 from persona_core.evaluation.judges import Judge, JudgedReply
 from persona_core.evaluation.prompt_set import PromptSet
 from persona_core.evaluation.score_cache import ScoreCache, cached_scores
-from persona_core.model_wrapper import ModelWrapper
-from persona_core.persona_data import evaluation_questions
-from persona_core.persona_manager import PersonaManager
-from persona_core.plan_building import Steering, build_plan
-from persona_core.progress import Progress, silent
-from persona_core.rollouts import RolloutCache
-from persona_core.steering_plan import SteeringPlan
+from persona_core.extraction.calibration import N_QUESTIONS
+from persona_core.extraction.data import evaluation_questions
+from persona_core.model.decoding import Sampling
+from persona_core.model.rollouts import RolloutCache
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.manager import PersonaManager
+from persona_core.steering.plan import SteeringPlan
 
 
 @dataclass(frozen=True)

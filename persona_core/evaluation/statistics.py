@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from persona_core.record import Record
+from persona_core.base.records import Record
 
 Scores = Float[Tensor, "vector question persona"]
 Statistic = Callable[[Scores], float]

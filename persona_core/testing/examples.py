@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from persona_core.archetype import Archetype
-from persona_core.capping import CappingContext
 from persona_core.evaluation.judges import JudgedReply
-from persona_core.persona_vector import Axis, PersonaVector
-from persona_core.vector_file import Calibration, ModelIdentity, VectorHeader
+from persona_core.personas.archetype import Archetype
+from persona_core.steering.capping import CappingContext
+from persona_core.vectors.file import Calibration, ModelIdentity, VectorHeader
+from persona_core.vectors.vector import Axis, PersonaVector
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from persona_core.conversation import Turn
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.turn_monitors import TurnRequest
+    from persona_core.chat.conversation import Turn
+    from persona_core.chat.monitors import TurnRequest
+    from persona_core.model.wrapper import ModelWrapper
 
 QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
 
@@ -76,9 +76,9 @@ def close(one: Tensor, other: Tensor, absolute: float = 1e-6) -> bool:
 
 
 def _example_turn(personas: dict[str, float]) -> tuple[TurnRequest, Turn]:
-    from persona_core.conversation import Turn
-    from persona_core.receipt import FloorReceipt, Receipt
-    from persona_core.turn_monitors import TurnRequest
+    from persona_core.chat.conversation import Turn
+    from persona_core.chat.monitors import TurnRequest
+    from persona_core.engine.receipt import FloorReceipt, Receipt
 
     strength = 1.0 if personas else 0.0
     receipt = Receipt(
@@ -116,7 +116,7 @@ def _unit_rows(name: str, n_layers: int, hidden: int) -> Tensor:
     """Return one direction of length 1 a layer, drawn from the name."""
     import torch
 
-    from persona_core.vector_math import unit
+    from persona_core.vectors.maths import unit
 
     seed = int.from_bytes(name.encode()[:6], "little")
     return unit(torch.randn(n_layers, hidden, generator=torch.Generator().manual_seed(seed)))

@@ -15,10 +15,10 @@ import pytest
 if TYPE_CHECKING:
     from click.testing import Result
 
-    from persona_core.chat_session import ChatSession
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.plugins import PluginManager
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.chat.session import ChatSession
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.plugins.loading import PluginManager
 
 _CHECKS = [f"persona_core.testing.{kind}_checks" for kind in ("text", "steering", "reply")]
 pytest.register_assert_rewrite(*(name for name in _CHECKS if name not in sys.modules))
@@ -35,7 +35,7 @@ def persona_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def persona_plugins() -> PluginManager:
     """Load the built-in plugin and every installed one, as the command line does."""
-    from persona_core.plugins import load_plugins
+    from persona_core.plugins.loading import load_plugins
 
     return load_plugins()
 
@@ -65,9 +65,9 @@ def embedded_model(tmp_path_factory: pytest.TempPathFactory, persona_plugins: Pl
     Where it cannot be had, because `persona-model-smollm2` is not installed or nothing can be downloaded, the test is
     skipped with that reason.
     """
-    from persona_core.config import get_config
     from persona_core.errors import PersonaError
-    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.settings.config import get_config
 
     config = get_config(tmp_path_factory.mktemp("embedded"), model="smollm2", plugins=persona_plugins)
     try:
@@ -92,8 +92,8 @@ def tiny_chat(tiny_engine: SteeringEngine) -> ChatSession:
     """Make a chat with `tiny_engine` in which nothing is said yet, and nothing steers; one a test."""
     from concurrent.futures import Future
 
-    from persona_core.chat_session import ChatSession, Settings
-    from persona_core.decoding import Sampling
+    from persona_core.chat.session import ChatSession, Settings
+    from persona_core.model.decoding import Sampling
 
     loaded: Future[SteeringEngine] = Future()
     loaded.set_result(tiny_engine)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from persona_core.base.names import check_name
 from persona_core.evaluation.judges import Judge
-from persona_core.names import check_name
 from persona_core.testing.examples import assert_is_a, close, example_persona, example_replies, example_turns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from persona_core.chat_command import ChatCommand
-    from persona_core.chat_session import ChatSession
-    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.chat.commands import ChatCommand
+    from persona_core.chat.session import ChatSession
+    from persona_core.model.wrapper import ModelWrapper
 
 
 def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
@@ -59,8 +59,8 @@ def check_chat_command(command: ChatCommand, session: ChatSession | None = None)
 
 def check_turn_monitor(plugin: object) -> None:
     """Assert that a module's `before_turn` and `after_turn` are found, and take every turn within their time."""
-    from persona_core.plugins import load_plugins
-    from persona_core.turn_monitors import TurnMonitors
+    from persona_core.chat.monitors import TurnMonitors
+    from persona_core.plugins.loading import load_plugins
 
     plugins = load_plugins(found=[])
     plugins.pluggy.register(plugin, name="this package")

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persona_core.blending import BlendingStrategy, WeightedVector
-from persona_core.capping import CappingContext, CappingPolicy
+from persona_core.base.names import check_name
 from persona_core.errors import SafetyUnavailable
-from persona_core.names import check_name
-from persona_core.persona_vector import PersonaVector
-from persona_core.steering_plan import ClampProjection
+from persona_core.steering.blending import BlendingStrategy, WeightedVector
+from persona_core.steering.capping import CappingContext, CappingPolicy
+from persona_core.steering.plan import ClampProjection
 from persona_core.testing.examples import assert_is_a, close, example_context, example_vector
+from persona_core.vectors.vector import PersonaVector
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +75,9 @@ def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -
     assert row, f"{what} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
     length = float(clamp.unit_direction.norm())
     right = abs(length - 1) < 1e-3
-    assert right, f"{what} has a direction of length {length:g}; it must be 1: `persona_core.vector_math.unit` makes it"
+    assert right, (
+        f"{what} has a direction of length {length:g}; it must be 1: `persona_core.vectors.maths.unit` makes it"
+    )
     sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
     assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
     assert clamp.name, f"{what} has no name; name it after its axis"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from persona_core.blending import WeightedVector
-from persona_core.capping import CappingContext
-from persona_core.persona_vector import Axis, PersonaVector
-from persona_core.steering_plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.steering.blending import WeightedVector
+from persona_core.steering.capping import CappingContext
+from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 from persona_core.testing.examples import QUANTILE_LEVELS, example_axis, example_vector
-from persona_core.vector_file import Calibration
+from persona_core.vectors.file import Calibration
+from persona_core.vectors.vector import Axis, PersonaVector
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,7 +122,7 @@ def _directions(hidden: int) -> st.SearchStrategy[Tensor]:
 def _unit_rows(rows: Rows, n_layers: int, hidden: int) -> Tensor:
     import torch
 
-    from persona_core.vector_math import unit
+    from persona_core.vectors.maths import unit
 
     seed, sign = rows
     return sign * unit(torch.randn(n_layers, hidden, generator=torch.Generator().manual_seed(seed)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from persona_core.archetype import Archetype
-from persona_core.dataset import Dataset, PersonaDataset, SafetyDataset, from_text, to_text
-from persona_core.dataset_generator import DatasetGenerator
-from persona_core.names import check_name
+from persona_core.base.names import check_name
+from persona_core.extraction.generators import DatasetGenerator
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import Dataset, PersonaDataset, SafetyDataset, from_text, to_text
 from persona_core.testing.examples import assert_is_a
 
 _DETERMINISTIC = "the same input must give the same text: use no random numbers, no date and no state"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from persona_core.testing.examples import example_axis, example_vector
 
 if TYPE_CHECKING:
-    from persona_core.config import Config
-    from persona_core.model_loading import LoadedModel
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.plugins import PluginManager
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.model.loading.load import LoadedModel
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.plugins.loading import PluginManager
+    from persona_core.settings.config import Config
 
 LAYERS, HIDDEN, CONTEXT = 6, 32, 512
 TARGET_LAYERS, CAPPING_LAYERS = (2, 3), (4, 5)
@@ -31,10 +31,10 @@ def example_engine(folder: Path, plugins: PluginManager | None = None) -> Steeri
     Its replies are no language; everything else is real. A reply never ends before its last token is reached, so that
     tests can count on lengths.
     """
-    from persona_core.model_wrapper import ModelWrapper
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.plugins import load_plugins
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.model.wrapper import ModelWrapper
+    from persona_core.personas.manager import PersonaManager
+    from persona_core.plugins.loading import load_plugins
 
     plugins = plugins or load_plugins()
     config = _config(folder, plugins)
@@ -46,8 +46,8 @@ def example_engine(folder: Path, plugins: PluginManager | None = None) -> Steeri
 
 
 def _config(folder: Path, plugins: PluginManager) -> Config:
-    from persona_core.config import get_config
-    from persona_core.layers import format_layers
+    from persona_core.base.layers import format_layers
+    from persona_core.settings.config import get_config
 
     return get_config(folder, model="tiny", plugins=plugins).replace(
         {
@@ -62,8 +62,8 @@ def _config(folder: Path, plugins: PluginManager) -> Config:
 def _random_model() -> LoadedModel:
     import torch
 
-    from persona_core.model_loading import LoadedModel
-    from persona_core.quiet import quiet_transformers
+    from persona_core.model.loading.load import LoadedModel
+    from persona_core.model.loading.quiet import quiet_transformers
 
     with quiet_transformers():
         from transformers import LlamaConfig, LlamaForCausalLM

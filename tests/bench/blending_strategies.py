@@ -22,7 +22,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, get_config
-from persona_core.blending import BalancedSum
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
@@ -30,10 +29,11 @@ from persona_core.evaluation.prompt_set import core_prompts
 from persona_core.evaluation.score_cache import ScoreCache
 from persona_core.evaluation.setup import Setup, Size
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap, both_recognised, difference
-from persona_core.rollout import chat
-from persona_core.rollouts import RolloutCache
-from persona_core.scoring import plan_costs
-from persona_core.steering_plan import SteeringPlan
+from persona_core.model.rollout import chat
+from persona_core.model.rollouts import RolloutCache
+from persona_core.model.scoring import plan_costs
+from persona_core.steering.blending import BalancedSum
+from persona_core.steering.plan import SteeringPlan
 
 PAGE = Path(__file__).parents[2] / "docs" / "method.md"
 DEFAULT = BalancedSum().name

@@ -17,15 +17,15 @@ from pathlib import Path
 from bench_tools import arguments, provenance, say, write_section
 
 from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
-from persona_core.decoding import Sampling
+from persona_core.engine.planning import build_plan
+from persona_core.engine.receipt import Receipt
 from persona_core.evaluation.damage import neutral_cost
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
 from persona_core.evaluation.prompt_set import core_prompts
 from persona_core.evaluation.setup import Setup, Size
-from persona_core.plan_building import build_plan
-from persona_core.receipt import Receipt
-from persona_core.steering_plan import SteeringPlan
+from persona_core.model.decoding import Sampling
+from persona_core.steering.plan import SteeringPlan
 
 PAGE = Path(__file__).parents[2] / "plugins" / "persona-capping-policies" / "README.md"
 POLICIES = ("percentile-floor", "band", "multi-axis", "audit-only", "assistant-guard")

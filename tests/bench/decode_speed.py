@@ -25,11 +25,11 @@ from bench_tools import Timing, Work, interleaved, plain_model, provenance, writ
 from decode_peers import peers
 
 from persona_core import ModelWrapper, get_config
-from persona_core.decoding import Row, Sampling, arm_rows, decode
-from persona_core.model_loading import LoadedModel
-from persona_core.receipt import steering_fields
-from persona_core.rollout import chat
-from persona_core.steering_plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.engine.receipt import steering_fields
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.loading.load import LoadedModel
+from persona_core.model.rollout import chat
+from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 QUESTION = "My neighbour plays loud music every night. What should I do?"
 N_LAYERS, ROWS = 8, 8

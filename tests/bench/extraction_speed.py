@@ -18,9 +18,9 @@ import torch
 from bench_tools import Timing, Work, arguments, interleaved, plain_model, provenance, times_table, write_section
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
-from persona_core.model_wrapper import batches
-from persona_core.persona_data import persona_dataset
-from persona_core.rollout import Message, Rollout, chat
+from persona_core.extraction.data import persona_dataset
+from persona_core.model.rollout import Message, Rollout, chat
+from persona_core.model.wrapper import batches
 
 REFERENCE, OURS = "one by one: `generate`, then `output_hidden_states`", "ours: sampled in batches, captured"
 FORWARD, LAST, HIDDEN = "plain forward", "plain forward, last logits only", "plain forward, `output_hidden_states`"

@@ -24,10 +24,10 @@ from bench_tools import embedded_folder, provenance, say, write_section
 from gpu_numerics import floor_line, padding_line, parity_line
 
 from persona_core import ModelWrapper, get_config
-from persona_core.decoding import Row, Sampling, arm_rows, decode
-from persona_core.model_loading import LoadedModel
-from persona_core.receipt import steering_fields
-from persona_core.steering_plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.engine.receipt import steering_fields
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.loading.load import LoadedModel
+from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 SHAPES: dict[str, dict[str, Any]] = {
     "qwen2.5-7b": {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
-from persona_core.decoding import Sampling
+from persona_core.model.decoding import Sampling
 
 
 def floor_line(bench: Any) -> str:

@@ -18,9 +18,9 @@ import torch
 from bench_tools import PAGE, arguments, provenance, say, write_section
 
 from persona_core import ModelWrapper, PersonaManager, get_config
-from persona_core.blending import BalancedSum, WeightedVector
-from persona_core.decoding import Row, Sampling, arm_rows, decode
-from persona_core.steering_plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.steering.blending import BalancedSum, WeightedVector
+from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 LAYERS, ROWS = (0, 1, 2, 4, 8, 16, 28), (1, 2, 4, 8, 16, 32)
 CONTEXTS, BLENDS = (256, 512, 1024, 2048, 4096), (1, 2, 4, 8)

@@ -32,7 +32,7 @@ with torch.inference_mode():
 """
 OUR_CHAT = """
 from persona_core import SteeringEngine
-from persona_core.decoding import Sampling
+from persona_core.model.decoding import Sampling
 vars(model)["end_tokens"] = frozenset()
 stream = SteeringEngine(model).stream("What is fire?", "sage", sampling=Sampling({tokens}, 1.0))
 for _ in stream: pass

@@ -26,19 +26,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
-from persona_core.archetype import Archetype
-from persona_core.calibration import N_QUESTIONS
-from persona_core.config import model_source
-from persona_core.decoding import Sampling
 from persona_core.evaluation.answers import ReplyCondition, answer
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
 from persona_core.evaluation.run import machine
-from persona_core.gradient import reply_gradient
-from persona_core.persona_data import evaluation_questions, persona_dataset
-from persona_core.rollout import Rollout, chat
-from persona_core.scoring import plan_cost
-from persona_core.steering_plan import AddDirection, SteeringPlan
-from persona_core.vector_math import mean_difference, read_and_write, unit
+from persona_core.extraction.calibration import N_QUESTIONS
+from persona_core.extraction.data import evaluation_questions, persona_dataset
+from persona_core.model.decoding import Sampling
+from persona_core.model.gradient import reply_gradient
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_cost
+from persona_core.personas.archetype import Archetype
+from persona_core.settings.config import model_source
+from persona_core.steering.plan import AddDirection, SteeringPlan
+from persona_core.vectors.maths import mean_difference, read_and_write, unit
 
 vars(np).setdefault("float_", np.float64)  # repeng 0.4.0 names it in its annotations; numpy 2 has not got it
 import repeng.extract  # noqa: E402

@@ -23,15 +23,15 @@ from bench_tools import arguments, provenance, say, write_section
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, get_config
-from persona_core.calibration import dose_plan
-from persona_core.decoding import Row, Sampling, decode
 from persona_core.evaluation.prompt_set import join
 from persona_core.evaluation.statistics import columns_won, double_centre, rows_won
-from persona_core.persona_vector import PersonaVector
-from persona_core.plugins import load_plugins
-from persona_core.rollout import chat
-from persona_core.scoring import plan_gains
-from persona_core.steering_plan import SteeringPlan
+from persona_core.extraction.calibration import dose_plan
+from persona_core.model.decoding import Row, Sampling, decode
+from persona_core.model.rollout import chat
+from persona_core.model.scoring import plan_gains
+from persona_core.plugins.loading import load_plugins
+from persona_core.steering.plan import SteeringPlan
+from persona_core.vectors.vector import PersonaVector
 
 PRECISIONS = ("float32", "bfloat16", "int8", "nf4")
 PERSONAS = ("creator", "explorer", "guardian", "sage", "trickster")

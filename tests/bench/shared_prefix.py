@@ -16,11 +16,11 @@ import torch
 from bench_tools import Work, interleaved
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
-from persona_core.decoding import Row, Sampling, decode
-from persona_core.persona_data import persona_dataset
-from persona_core.rollout import Rollout, chat
-from persona_core.scoring import plan_cost, reply_log_probs
-from persona_core.steering_plan import AddDirection, SteeringPlan
+from persona_core.extraction.data import persona_dataset
+from persona_core.model.decoding import Row, Sampling, decode
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_cost, reply_log_probs
+from persona_core.steering.plan import AddDirection, SteeringPlan
 
 REPLY = 48
 QUESTIONS = 6

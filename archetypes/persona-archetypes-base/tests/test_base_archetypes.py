@@ -5,7 +5,7 @@ import pytest
 from persona_archetypes_base import register_archetypes, register_prompt_sets
 
 from persona_core import Archetype
-from persona_core.plugins import PluginManager
+from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-base"

@@ -5,7 +5,7 @@ import pytest
 from persona_archetypes_professions import register_archetypes
 
 from persona_core import Archetype
-from persona_core.plugins import PluginManager
+from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-professions"

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from persona_archetypes_temperaments.questionnaire import Factor, Item, Phrasing, items, phrasings, read_factors
 from persona_core import ModelWrapper, PersonaManager, SteeringEngine
-from persona_core.decoding import Row, arm_rows
+from persona_core.base.progress import Progress, silent
+from persona_core.base.records import Record
 from persona_core.errors import ModelError
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, randomised
 from persona_core.evaluation.run import machine
 from persona_core.evaluation.statistics import Interval
-from persona_core.model_wrapper import batches
-from persona_core.progress import Progress, silent
-from persona_core.record import Record
-from persona_core.rollout import chat
-from persona_core.shared_prefix import begin
-from persona_core.steering_plan import UNSTEERED, SteeringPlan
+from persona_core.model.batching import begin
+from persona_core.model.decoding import Row, arm_rows
+from persona_core.model.rollout import chat
+from persona_core.model.wrapper import batches
+from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
 _BATCH = 16
 _RESAMPLES = 2000

@@ -22,9 +22,9 @@ from persona_archetypes_temperaments.measurement import (
 from persona_archetypes_temperaments.questionnaire import Item, items, phrasings, read_factors
 
 from persona_core import Archetype, ModelWrapper, SteeringEngine, get_config
-from persona_core.plugins import PluginManager
-from persona_core.rollout import chat
-from persona_core.scoring import plan_gain, reply_log_probs
+from persona_core.model.rollout import chat
+from persona_core.model.scoring import plan_gain, reply_log_probs
+from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-temperaments"

@@ -9,10 +9,10 @@ import click
 from persona_core.cli.app import App, model_option
 from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import SafetyUnavailable
-from persona_core.persona_manager import PersonaManager
+from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.chat_session import ChatSession, Settings
+    from persona_core.chat.session import ChatSession, Settings
 
 
 @click.command("chat")
@@ -39,7 +39,7 @@ def command(app: App, options: SteeringOptions, resume: str | None, allow_unsafe
 
 
 def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: bool) -> Settings:
-    from persona_core.chat_session import Settings
+    from persona_core.chat.session import Settings
 
     config = manager.config
     settings = Settings(
@@ -52,13 +52,13 @@ def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: b
 
 
 def _start(app: App, manager: PersonaManager, settings: Settings, system: str, resume: str | None) -> None:
-    from persona_core.chat_session import ChatSession
+    from persona_core.base.background import in_background
+    from persona_core.chat.session import ChatSession
     from persona_core.cli.chat.editor import pick_editor
     from persona_core.cli.chat.loop import Loop
     from persona_core.cli.chat.registry import all_commands
     from persona_core.cli.chat.screen import pick_screen
     from persona_core.cli.chat.status_line import status_line
-    from persona_core.time_limit import in_background
 
     registry = all_commands(app.plugins)
     session = ChatSession(manager, in_background(lambda: app.engine(manager)), settings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from persona_core.atomic_file import write_atomically
-from persona_core.chat_command import Ask, ChatCommand, Edit, Leave, Outcome
-from persona_core.chat_session import ChatSession, checked_strength
+from persona_core.base.files import write_atomically
+from persona_core.chat.commands import Ask, ChatCommand, Edit, Leave, Outcome
+from persona_core.chat.log import session_names
+from persona_core.chat.session import ChatSession, checked_strength
 from persona_core.cli.chat.export import as_json, as_markdown
 from persona_core.cli.chat.steering_commands import number
 from persona_core.errors import SteeringError
-from persona_core.session_log import session_names
 
 
 def retry(session: ChatSession, value: str) -> Outcome:

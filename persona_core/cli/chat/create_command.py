@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import shlex
 
-from persona_core.atomic_file import write_atomically
-from persona_core.chat_command import ChatCommand, Outcome, Work
-from persona_core.chat_session import ChatSession
+from persona_core.base.files import write_atomically
+from persona_core.base.progress import Progress
+from persona_core.chat.commands import ChatCommand, Outcome, Work
+from persona_core.chat.session import ChatSession
 from persona_core.errors import SteeringError
-from persona_core.progress import Progress
 
 
 def create(session: ChatSession, value: str) -> Outcome:
     """Write the archetype, extract and calibrate."""
     from persona_core.cli.create import build
     from persona_core.cli.extract import require_axes
-    from persona_core.persona_data import generator
+    from persona_core.extraction.data import generator
 
     name, description = _parts(value)
     require_axes(session.manager)
@@ -23,7 +23,7 @@ def create(session: ChatSession, value: str) -> Outcome:
 
     def run(progress: Progress) -> str:
         from persona_core.cli.extract import summary
-        from persona_core.extraction import extract_persona
+        from persona_core.extraction.persona import extract_persona
 
         write_atomically(session.manager.workspace.archetypes / f"{name}.yaml", archetype.to_yaml())
         session.manager.forget_archetypes()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from persona_core.chat_session import ChatSession
+from persona_core.chat.session import ChatSession
 from persona_core.cli.app import read_stdin
 from persona_core.cli.chat.registry import Registry
 

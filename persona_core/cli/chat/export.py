@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from persona_core.conversation import Conversation
+from persona_core.chat.conversation import Conversation
 
 
 def as_markdown(conversation: Conversation) -> str:

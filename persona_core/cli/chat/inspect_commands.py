@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from persona_core.chat_command import ChatCommand, Outcome, SideBySide
-from persona_core.chat_session import ChatSession
+from persona_core.chat.commands import ChatCommand, Outcome, SideBySide
+from persona_core.chat.conversation import Turn
+from persona_core.chat.session import ChatSession
 from persona_core.cli.chat.pictures import bars, curve, gauge
 from persona_core.cli.chat.steering_commands import blend_values
-from persona_core.conversation import Turn
+from persona_core.engine.receipt import mixture
 from persona_core.errors import SteeringError
-from persona_core.receipt import mixture
 
 AXES = {"assistant": "assistant axis", "safety": "safety axis"}
 _WIDEST = 60

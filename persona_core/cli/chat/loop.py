@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from persona_core.chat_command import Ask, Confirm, Edit, Leave, Outcome, SideBySide, Work
-from persona_core.chat_session import ChatSession
+from persona_core.chat.commands import Ask, Confirm, Edit, Leave, Outcome, SideBySide, Work
+from persona_core.chat.log import interrupted_session, session_names
+from persona_core.chat.session import ChatSession
 from persona_core.cli.app import progress_bar
 from persona_core.cli.chat.editor import Editor
 from persona_core.cli.chat.registry import Registry, run_line
 from persona_core.cli.chat.screen import Screen
 from persona_core.cli.chat.status_line import Speed, status_line
+from persona_core.engine.engine import ReplyStream
 from persona_core.errors import PersonaError, SteeringError, WorkspaceError
-from persona_core.session_log import interrupted_session, session_names
-from persona_core.steering_engine import ReplyStream
 
 _SHOWN = 2
 """Turns of a resumed session that are shown again."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from persona_core.chat_command import ChatCommand, Outcome
-from persona_core.chat_session import ChatSession
+from persona_core.chat.commands import ChatCommand, Outcome
+from persona_core.chat.session import ChatSession
 from persona_core.cli.chat import conversation_commands, create_command, inspect_commands, steering_commands
 from persona_core.errors import PluginError, SteeringError
-from persona_core.plugins import PluginManager
+from persona_core.plugins.loading import PluginManager
 
 Registry = Mapping[str, ChatCommand]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from persona_core.chat_session import ChatSession
+from persona_core.chat.session import ChatSession
 from persona_core.cli.chat.pictures import gauge
 
 _GAUGE = 9

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from persona_core.blending import parse_blend
-from persona_core.chat_command import ChatCommand, Confirm, Outcome
-from persona_core.chat_session import ChatSession
+from persona_core.chat.commands import ChatCommand, Confirm, Outcome
+from persona_core.chat.session import ChatSession
 from persona_core.errors import SteeringError
+from persona_core.steering.blending import parse_blend
 
 STRENGTHS = {
     "0": "not at all", "0.5": "half the calibrated dose", "1.0": "the calibrated dose", "1.5": "beyond calibration",

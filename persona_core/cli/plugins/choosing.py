@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
+from persona_core.base.names import suggestion
 from persona_core.cli.app import App, say
 from persona_core.cli.config import NAMES_AN_OBJECT
-from persona_core.config import Config
-from persona_core.config_file import set_values, value_of
 from persona_core.errors import PluginError
-from persona_core.names import suggestion
-from persona_core.plugin_choice import canonical
-from persona_core.plugins import PluginManager
+from persona_core.plugins.loading import PluginManager
+from persona_core.settings.config import Config
+from persona_core.settings.config_file import set_values, value_of
+from persona_core.settings.plugin_choice import canonical
 
 NEEDED_BY = {key: hook for key, (hook, _) in NAMES_AN_OBJECT.items()} | {"model.name": "register_models"}
 """Configuration key -> the hook that brings what it names."""

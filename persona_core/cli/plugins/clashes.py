@@ -1,7 +1,7 @@
 """Who brings a name already: the core, its chat, or another installed package."""
 
-from persona_core.plugin_choice import canonical
-from persona_core.plugins import BUILTIN, PluginManager
+from persona_core.plugins.loading import BUILTIN, PluginManager
+from persona_core.settings.plugin_choice import canonical
 
 
 def taken_by(plugins: PluginManager, hook: str, name: str, distribution: str) -> str:
@@ -15,6 +15,6 @@ def taken_by(plugins: PluginManager, hook: str, name: str, distribution: str) ->
 
 def _built_in_commands() -> set[str]:
     from persona_core.cli.chat.registry import all_commands
-    from persona_core.plugins import load_plugins
+    from persona_core.plugins.loading import load_plugins
 
     return set(all_commands(load_plugins(found=[])))

@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from pathlib import Path
 from typing import Any
 
-from persona_core.cli.plugins.findings import Wrong, in_one_line
+from persona_core.plugins.findings import Wrong, in_one_line
 
 _ENDLESS = "it did not end within {seconds:g} s and was stopped"
 

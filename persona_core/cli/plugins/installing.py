@@ -13,8 +13,8 @@ from persona_core.cli.plugins.choosing import known, needing
 from persona_core.cli.plugins.listing import brought
 from persona_core.cli.plugins.showing import about
 from persona_core.errors import PluginError
-from persona_core.plugin_choice import plugin_choice
-from persona_core.plugins import load_plugins
+from persona_core.plugins.loading import load_plugins
+from persona_core.settings.plugin_choice import plugin_choice
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from persona_core import __version__
-from persona_core.plugins import BUILTIN, PluginManager
+from persona_core.plugins.loading import BUILTIN, PluginManager
 
 FOLDERS = "register_vector_dirs"
 NAMED_HOOKS = (

@@ -8,7 +8,7 @@ import click
 from persona_core.cli.app import App
 from persona_core.cli.plugins.clashes import taken_by
 from persona_core.errors import PluginError
-from persona_core.new_package import KINDS, NewPackage, new_package, write_package
+from persona_core.plugins.new_package import KINDS, NewPackage, new_package, write_package
 
 
 @click.command("new")

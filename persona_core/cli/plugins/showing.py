@@ -11,10 +11,10 @@ import click
 from persona_core.cli.app import App, json_option
 from persona_core.cli.plugins.choosing import known
 from persona_core.cli.plugins.listing import brought, packages
-from persona_core.hookspecs import CHANGES, HOOK_VERSION
-from persona_core.plugin_record import PluginRecord, home, origin, publisher
-from persona_core.plugins import GROUP, PluginManager
-from persona_core.workspace import Workspace
+from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
+from persona_core.plugins.loading import GROUP, PluginManager
+from persona_core.plugins.record import PluginRecord, home, origin, publisher
+from persona_core.settings.workspace import Workspace
 
 
 @click.command("show")

@@ -13,14 +13,14 @@ from pydantic import Field
 
 from llm_persona_steer import serving
 from llm_persona_steer.conversation import history, measured, n_replies, said
-from persona_core.blending import parse_blend
 from persona_core.errors import PersonaError, SteeringError
+from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
-    from persona_core.decoding import Sampling
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.plan_building import Steering
-    from persona_core.steering_engine import ReplyStream
+    from persona_core.engine.engine import ReplyStream
+    from persona_core.engine.planning import Steering
+    from persona_core.model.decoding import Sampling
+    from persona_core.personas.manager import PersonaManager
 
 PREFIX = "persona/"
 RESERVED = ("none", "blend")
@@ -84,7 +84,7 @@ class UnsteeredModel(llm.Model):
 
     def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
         """Return what is asked for; raise where it cannot be."""
-        from persona_core.plan_building import Steering
+        from persona_core.engine.planning import Steering
 
         return Steering({}, 0.0)
 
@@ -112,7 +112,7 @@ class PersonaModel(UnsteeredModel):
 
     def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
         """Return the persona at the strength of the options, with the floor unless they say `unsafe`."""
-        from persona_core.plan_building import Steering
+        from persona_core.engine.planning import Steering
 
         assert isinstance(options, SteeringOptions)
         strength = manager.config.steering.default_strength if options.strength is None else options.strength
@@ -147,7 +147,7 @@ def models() -> list[UnsteeredModel]:
 
 
 def _sampling(options: SamplingOptions, manager: PersonaManager) -> Sampling:
-    from persona_core.decoding import Sampling
+    from persona_core.model.decoding import Sampling
 
     own = manager.config.generation
     return Sampling(

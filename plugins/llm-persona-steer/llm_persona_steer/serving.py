@@ -13,8 +13,8 @@ from persona_core.cli.app import App, say
 from persona_core.errors import SteeringError
 
 if TYPE_CHECKING:
-    from persona_core.persona_manager import PersonaManager
-    from persona_core.steering_engine import SteeringEngine
+    from persona_core.engine.engine import SteeringEngine
+    from persona_core.personas.manager import PersonaManager
 
 _speaking = threading.Lock()
 

@@ -15,11 +15,11 @@ from persona_blending_kit import GramSchmidt, NormPreserving, Slerp, Ties
 from persona_blending_kit.arithmetic import gram_schmidt, norm_preserving, slerp, spherical_mean, ties, trimmed
 from torch import Tensor
 
-from persona_core.blending import BlendingStrategy, WeightedVector
-from persona_core.persona_vector import PersonaVector
-from persona_core.plugins import PluginManager
+from persona_core.plugins.loading import PluginManager
+from persona_core.steering.blending import BlendingStrategy, WeightedVector
 from persona_core.testing import check_blending_strategy, example_vector
-from persona_core.vector_math import unit
+from persona_core.vectors.maths import unit
+from persona_core.vectors.vector import PersonaVector
 
 ALL: list[BlendingStrategy] = [Slerp(), Ties(), Ties(density=0.5), GramSchmidt(), NormPreserving()]
 NAMES = ("creator", "explorer", "guardian", "sage")

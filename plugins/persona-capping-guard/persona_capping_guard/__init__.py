@@ -14,8 +14,8 @@ from persona_core.errors import SafetyUnavailable
 
 if TYPE_CHECKING:
     from persona_core import Axis
-    from persona_core.capping import CappingContext, CappingPolicy
-    from persona_core.steering_plan import ClampProjection
+    from persona_core.steering.capping import CappingContext, CappingPolicy
+    from persona_core.steering.plan import ClampProjection
 
 AXIS = "assistant"
 EDGE = 1.0
@@ -35,7 +35,7 @@ class AssistantGuard:
 
         Raises `SafetyUnavailable` where the model has no assistant axis.
         """
-        from persona_core.steering_plan import ClampProjection
+        from persona_core.steering.plan import ClampProjection
 
         axis = _assistant_axis(context)
         tight = tightness([drift(axis, context.probe_layer, turn[AXIS]) for turn in context.history if AXIS in turn])

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from persona_capping_guard import AssistantGuard, drift, floor, tightness
 
 from persona_core import Axis
-from persona_core.capping import CappingContext
 from persona_core.errors import SafetyUnavailable
-from persona_core.plugins import PluginManager
-from persona_core.steering_plan import ClampProjection
+from persona_core.plugins.loading import PluginManager
+from persona_core.steering.capping import CappingContext
+from persona_core.steering.plan import ClampProjection
 from persona_core.testing import check_capping_policy, example_context, strategies
 
 CONTEXT = example_context()

@@ -11,14 +11,14 @@ from persona_capping_policies import AuditOnly, Band, MultiAxis
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
-from persona_core.capping import CappingContext, CappingPolicy, PercentileFloor
-from persona_core.decoding import Row, Sampling, decode
 from persona_core.errors import SafetyUnavailable
-from persona_core.plugins import PluginManager
-from persona_core.rollout import chat
-from persona_core.steering_plan import ClampProjection, SteeringPlan
+from persona_core.model.decoding import Row, Sampling, decode
+from persona_core.model.rollout import chat
+from persona_core.plugins.loading import PluginManager
+from persona_core.steering.capping import CappingContext, CappingPolicy, PercentileFloor
+from persona_core.steering.plan import ClampProjection, SteeringPlan
 from persona_core.testing import check_capping_policy, example_context
-from persona_core.vector_store import ASSISTANT, SAFETY
+from persona_core.vectors.store import ASSISTANT, SAFETY
 
 CONTEXT = example_context()
 POLICIES: list[CappingPolicy] = [Band(), MultiAxis(), AuditOnly()]

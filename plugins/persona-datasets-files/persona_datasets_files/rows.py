@@ -9,9 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from persona_core.atomic_file import read_text
+from persona_core.base.files import read_text
+from persona_core.base.names import suggestion
 from persona_core.errors import DatasetError
-from persona_core.names import suggestion
 
 _TABLES = (".csv", ".jsonl")
 _DOCUMENTS = (".yaml", ".yml", ".json")

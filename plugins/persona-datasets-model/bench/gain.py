@@ -15,13 +15,13 @@ from torch import Tensor
 from written import DESCRIPTIONS
 
 from persona_core import Archetype, ModelWrapper, PersonaManager, PersonaVector, SteeringEngine, get_config
-from persona_core.atomic_file import write_atomically
-from persona_core.decoding import Sampling
+from persona_core.base.files import write_atomically
 from persona_core.evaluation.answers import ReplyCondition, answer
 from persona_core.evaluation.judges import LogProbJudge
 from persona_core.evaluation.statistics import difference
-from persona_core.extraction import extract_persona
-from persona_core.persona_data import generator
+from persona_core.extraction.data import generator
+from persona_core.extraction.persona import extract_persona
+from persona_core.model.decoding import Sampling
 
 MAKERS = {"t": "templates", "m": "model-written"}
 SAMPLING = Sampling(48, 0.7)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from persona_core.rollout import chat
+from persona_core.model.rollout import chat
 
 if TYPE_CHECKING:
-    from persona_core.decoding import Row, Sampling
-    from persona_core.model_wrapper import ModelWrapper
+    from persona_core.model.decoding import Row, Sampling
+    from persona_core.model.wrapper import ModelWrapper
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def replies(model: ModelWrapper, request: Request, start: int, count: int) -> It
 
     A reply's number, the seed of the configuration and the model give the same text for ever.
     """
-    from persona_core.decoding import Row, Sampling
-    from persona_core.rollouts import RolloutCache, reply_key
-    from persona_core.steering_plan import UNSTEERED
+    from persona_core.model.decoding import Row, Sampling
+    from persona_core.model.rollouts import RolloutCache, reply_key
+    from persona_core.steering.plan import UNSTEERED
 
     prompts = [_prompt(model, request, begin) for begin in request.begins]
     sampling = Sampling(request.max_new_tokens, request.temperature)
@@ -51,7 +51,7 @@ def replies(model: ModelWrapper, request: Request, start: int, count: int) -> It
 
 def _sampled(model: ModelWrapper, rows: Mapping[str, Row], sampling: Sampling) -> dict[str, list[int]]:
     """Return the tokens of every row, sampled in batches."""
-    from persona_core.decoding import decode
+    from persona_core.model.decoding import decode
 
     todo, size = list(rows.values()), model.config.extraction.batch_size
     for first in range(0, len(todo), size):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import RunVar
 
+from persona_core.engine.engine import Reply, SteeringEngine
 from persona_core.errors import PersonaError
-from persona_core.steering_engine import Reply, SteeringEngine
 from persona_inspect.requests import Request
 
 _MOMENT = 0.05

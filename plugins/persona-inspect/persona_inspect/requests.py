@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from inspect_ai.model import ChatMessage, GenerateConfig
 from inspect_ai.tool import ToolInfo
 
-from persona_core.config import GenerationSettings
-from persona_core.decoding import Sampling
+from persona_core.engine.planning import Steering
 from persona_core.errors import PromptError, SteeringError
-from persona_core.plan_building import Steering
-from persona_core.rollout import Message
+from persona_core.model.decoding import Sampling
+from persona_core.model.rollout import Message
+from persona_core.settings.config import GenerationSettings
 from persona_inspect.settings import LARGEST_SEED
 
 MEASURED = "persona-steer"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from persona_core.blending import parse_blend
+from persona_core.base.names import suggestion
 from persona_core.cli.app import App
+from persona_core.engine.engine import SteeringEngine
+from persona_core.engine.planning import Steering
 from persona_core.errors import ConfigError, SteeringError
-from persona_core.names import suggestion
-from persona_core.persona_manager import PersonaManager
-from persona_core.plan_building import Steering
-from persona_core.steering_engine import SteeringEngine
+from persona_core.personas.manager import PersonaManager
+from persona_core.steering.blending import parse_blend
 
 KNOWN = ("persona", "blend", "strength", "safety", "seed", "max_batch")
 LARGEST_SEED = 2**63 - 1

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from persona_core import hookimpl
+from persona_core.base.progress import Progress, silent
 from persona_core.errors import ConfigError
-from persona_core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from persona_core.errors import ConfigError, ModelError, PersonaError
-from persona_core.rollout import Message
+from persona_core.model.rollout import Message
 
 ATTEMPTS = 4
 MAX_TOKENS = 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from persona_core import Archetype
 from persona_core.errors import ModelError
 from persona_core.evaluation.judges import JudgedReply
-from persona_core.rollout import Message
+from persona_core.model.rollout import Message
 
 if TYPE_CHECKING:
     from persona_judge_openai.endpoint import Endpoint

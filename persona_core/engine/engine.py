@@ -1,0 +1,195 @@
+"""SteeringEngine: a plan and a prompt in, tokens and a receipt out; streamed, or in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from persona_core.engine.planning import Steering, build_plan
+from persona_core.engine.receipt import Receipt, projections, steering_fields
+from persona_core.errors import PromptError
+from persona_core.model.batching import common_length
+from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.rollout import Message, chat
+from persona_core.model.steps import Prefix
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.manager import PersonaManager
+from persona_core.settings.config import Config
+from persona_core.steering.blending import parse_blend
+from persona_core.steering.layer import ArmedLayer
+from persona_core.steering.plan import SteeringPlan
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A finished reply with its receipt, and what each probe read of its tokens."""
+
+    text: str
+    receipt: Receipt
+    projections: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass
+class ReplyStream:
+    """Iterate for pieces of text; closing early keeps what was said. `reply` holds the text and the receipt so far."""
+
+    model: ModelWrapper
+    row: Row
+    wanted: Steering
+    sampling: Sampling
+    prefix: Prefix
+    reused: int
+    armed: dict[int, ArmedLayer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.armed = arm_rows(self.model, [self.row])
+
+    def __iter__(self) -> Iterator[str]:
+        shown = ""
+        for _ in decode(self.model, [self.row], self.sampling, armed=self.armed, prefix=self.prefix):
+            text = self._text()
+            if text != shown and not text.endswith("\ufffd"):
+                yield text[len(shown) :]
+                shown = text
+        if self._text() != shown:
+            yield self._text()[len(shown) :]
+
+    @property
+    def reply(self) -> Reply:
+        """The reply so far; raises `NoEffect` where a persona was asked for and touched nothing."""
+        receipt = _receipt(self.model, self.row, self.wanted, self.armed, 0, self.reused)
+        return Reply(self._text(), receipt, projections(self.row.plan, self.armed, 0))
+
+    def _text(self) -> str:
+        return self.model.decode(self.row.tokens)
+
+
+class SteeringEngine:
+    """Serves one model and the personas of one workspace. Keeps the last conversation's key-value cache."""
+
+    def __init__(self, model: ModelWrapper, manager: PersonaManager | None = None) -> None:
+        self.model = model
+        self.manager = manager or PersonaManager(model.config, plugins=model.plugins)
+        self._prefix = Prefix([], None)
+        self._prefix_plan = ""
+
+    @property
+    def config(self) -> Config:
+        """The configuration that defaults come from."""
+        return self.model.config
+
+    def steering(
+        self,
+        persona: str | Mapping[str, float] | None = None,
+        strength: float | None = None,
+        safety: bool | None = None,
+    ) -> Steering:
+        """Return what is asked for: a persona, a blend (`sage:0.5,trickster:0.3` or a mapping), or None."""
+        settings = self.config.steering
+        if isinstance(persona, str):
+            persona = parse_blend(persona) if ":" in persona else {persona: 1.0}
+        return Steering(
+            dict(persona or {}),
+            settings.default_strength if strength is None else strength,
+            settings.safety if safety is None else safety,
+        )
+
+    def plan(self, wanted: Steering, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
+        """Return the plan that serves a request; raise an error that says what to do where none can."""
+        return build_plan(self.model, self.manager, wanted, history)
+
+    def stream(
+        self,
+        prompt: str | Sequence[Message],
+        persona: str | Mapping[str, float] | None = None,
+        *,
+        strength: float | None = None,
+        safety: bool | None = None,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> ReplyStream:
+        """Return a stream of one reply to a question or a conversation."""
+        wanted = self.steering(persona, strength, safety)
+        plan = self.plan(wanted, history)
+        row = Row(self.model.encode(_messages(prompt)), plan, seed)
+        prefix = self._reusable(row)
+        return ReplyStream(self.model, row, wanted, sampling or self.sampling(), prefix, len(prefix.tokens))
+
+    def generate(
+        self,
+        prompts: Sequence[str | Sequence[Message]],
+        personas: Sequence[str | Mapping[str, float] | None] | str | None = None,
+        *,
+        strength: float | None = None,
+        safety: bool | None = None,
+        sampling: Sampling | None = None,
+        seed: int | Sequence[int] = 0,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> list[Reply]:
+        """Return replies to many prompts at once, each under its own persona and seed; each as it would be alone.
+
+        `history` is the conversation that all of them go on with.
+        """
+        each = personas if isinstance(personas, Sequence) and not isinstance(personas, str) else None
+        asked = [self.steering(persona, strength, safety) for persona in (each or [personas] * len(prompts))]  # type: ignore[list-item]
+        plans = {id(wanted): self.plan(wanted, history) for wanted in asked}
+        seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+        rows = [
+            Row(self.model.encode(_messages(prompt)), plans[id(wanted)], own)
+            for prompt, wanted, own in zip(prompts, asked, seeds, strict=True)
+        ]
+        armed = arm_rows(self.model, rows)
+        for _ in decode(self.model, rows, sampling or self.sampling(), armed=armed):
+            pass
+        return [
+            Reply(
+                self.model.decode(row.tokens),
+                _receipt(self.model, row, wanted, armed, place, 0),
+                projections(row.plan, armed, place),
+            )
+            for place, (row, wanted) in enumerate(zip(rows, asked, strict=True))
+        ]
+
+    def sampling(self) -> Sampling:
+        """Return the configured sampling."""
+        settings = self.config.generation
+        return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
+
+    def _reusable(self, row: Row) -> Prefix:
+        """Return the kept cache cut to what the prompt shares with it; an empty one where the plan has changed."""
+        plan = row.plan.digest()
+        common = common_length(self._prefix.tokens, row.prompt) if plan == self._prefix_plan else 0
+        common = min(common, len(row.prompt) - 1)
+        if common <= 0 or self._prefix.cache is None:
+            self._prefix = Prefix([], self.model.new_cache())
+        elif surplus := len(self._prefix.tokens) - common:
+            self._prefix.cache.crop(-surplus)
+            del self._prefix.tokens[common:]
+        self._prefix_plan = plan
+        return self._prefix
+
+
+def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
+    messages = chat(prompt) if isinstance(prompt, str) else prompt
+    if not messages or not messages[-1]["content"].strip():
+        raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
+    return messages
+
+
+def _receipt(
+    model: ModelWrapper, row: Row, wanted: Steering, armed: Mapping[int, ArmedLayer], place: int, reused: int
+) -> Receipt:
+    steered = bool(wanted.active)
+    return Receipt(
+        model=model.identity.name,
+        personas=wanted.active,
+        strength=wanted.strength if steered else 0.0,
+        safety=("on" if wanted.safety else "off") if steered else "not needed",
+        prompt_tokens=len(row.prompt),
+        reused_tokens=reused,
+        reply_tokens=len(row.tokens),
+        seed=row.seed,
+        finish=row.finish or "stopped",
+        **steering_fields(row.plan, armed, place),
+    )

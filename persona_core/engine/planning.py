@@ -1,0 +1,127 @@
+"""From personas, weights, strength and safety to a steering plan, or an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from persona_core.engine.checked import checked_blend, checked_bounds, few_enough
+from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.manager import PersonaManager
+from persona_core.steering.blending import WeightedVector
+from persona_core.steering.capping import CappingContext, PercentileFloor
+from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
+from persona_core.vectors.store import ASSISTANT, SAFETY
+from persona_core.vectors.vector import Axis
+
+STRONGEST = 2.0
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What a user asks for. No persona, or strength 0, leaves the model untouched."""
+
+    personas: Mapping[str, float]
+    strength: float
+    safety: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= STRONGEST:
+            raise SteeringError(f"strength {self.strength:g} is out of range: use 0.0-{STRONGEST}")
+        for name, weight in self.personas.items():
+            if not 0 <= weight <= STRONGEST:
+                raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")
+
+    @property
+    def active(self) -> dict[str, float]:
+        """The personas that count: none at strength 0, and none of weight 0."""
+        return {name: weight for name, weight in self.personas.items() if weight and self.strength}
+
+
+def build_plan(
+    model: ModelWrapper,
+    manager: PersonaManager,
+    wanted: Steering,
+    history: Sequence[Mapping[str, float]] = (),
+) -> SteeringPlan:
+    """Return the plan; raise a `SteeringError` or `VectorError` for anything that it cannot serve."""
+    parts = [WeightedVector(manager.persona(name, model.identity), wanted.personas[name]) for name in wanted.personas]
+    probes = _probes(model, manager)
+    if not wanted.active:
+        return SteeringPlan(probes=probes)
+    parts = [part for part in parts if part.weight]
+    _check_layers(model, parts, wanted.safety)
+    bounds = _bounds(model, manager, history) if wanted.safety else ()
+    clamps, audits = (tuple(bound for bound in bounds if bound.audit is audit) for audit in (False, True))
+    return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active), audits)
+
+
+def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted: Steering) -> tuple[AddDirection, ...]:
+    name = manager.config.steering.blending
+    strategy = manager.plugins.item("register_blending_strategies", name, "blending strategy")
+    moved = wanted.strength * checked_blend(strategy, parts)
+    layers = [layer for layer in range(len(moved)) if bool(moved[layer].any())]
+    if not layers:
+        raise SteeringError("the blended personas cancel each other out; change the weights")
+    return tuple(AddDirection(layer, moved[layer]) for layer in layers)
+
+
+def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: bool) -> None:
+    for part in parts:
+        last = part.vector.header.target_layers[-1]
+        if safety and last > model.capping_layers[-1]:
+            raise SteeringError(
+                f"{part.vector.name} steers layer {last}, after the last capping layer {model.capping_layers[-1]}, "
+                "where no floor can hold it; change steering.capping_layers, or extract it anew with other "
+                "extraction.target_layers"
+            )
+
+
+def _bounds(
+    model: ModelWrapper, manager: PersonaManager, history: Sequence[Mapping[str, float]]
+) -> tuple[ClampProjection, ...]:
+    """Return the policy's bounds and then the configured floor, so that no policy can open it."""
+    settings = manager.config.steering
+    policy = manager.plugins.item("register_capping_policies", settings.capping_policy, "capping policy")
+    axes = {"safety": _safety_axis(model, manager)} | _assistant_axis(model, manager)
+    context = CappingContext(
+        axes, model.capping_layers, settings.safety_floor_percentile, model.target_layers[-1], history
+    )
+    floor = PercentileFloor()
+    own = () if policy.value.name == floor.name else checked_bounds(policy, context)
+    held = (*own, *floor.clamps(context))
+    few_enough(held, policy.value.name)
+    return held
+
+
+def _safety_axis(model: ModelWrapper, manager: PersonaManager) -> Axis:
+    try:
+        return manager.store.axis(SAFETY, model.identity)
+    except VectorNotFound as error:
+        raise SafetyUnavailable(
+            f"no safety axis for {model.identity.name}, so its floor cannot be held; run "
+            "`persona-steer extract-axes`, or steer without a floor with `--safety off`"
+        ) from error
+    except VectorError as error:
+        raise SafetyUnavailable(f"the safety floor cannot be held: {error}") from error
+
+
+def _assistant_axis(model: ModelWrapper, manager: PersonaManager) -> dict[str, Axis]:
+    if manager.store.part_path(ASSISTANT) is None:
+        return {}
+    return {"assistant": manager.store.axis(ASSISTANT, model.identity)}
+
+
+def _probes(model: ModelWrapper, manager: PersonaManager) -> tuple[ProbeProjection, ...]:
+    """Read the assistant axis after the last steered layer, and the safety axis after the last capped one."""
+    found = []
+    assistant, safety = model.target_layers[-1], model.capping_layers[-1]
+    for axis in _assistant_axis(model, manager).values():
+        found.append(ProbeProjection(assistant, axis.directions[assistant]))
+    with suppress(VectorError):  # a floor that needs this axis says what is wrong with it; here it is only read
+        if safety != assistant:
+            axis = manager.store.axis(SAFETY, model.identity)
+            found.append(ProbeProjection(safety, axis.directions[safety], "safety"))
+    return tuple(found)

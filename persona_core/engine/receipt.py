@@ -1,0 +1,160 @@
+"""Receipt: what steering did to one reply, measured while it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from persona_core.base.layers import format_layers
+from persona_core.base.records import Record
+from persona_core.errors import NoEffect
+from persona_core.steering.layer import ArmedLayer
+from persona_core.steering.plan import SteeringPlan
+
+
+class FloorReceipt(Record):
+    """What the floor did: over all capped layers, at every position but the first."""
+
+    layers: list[int]
+    hits: int
+    lowest_before: float
+    lowest_after: float
+
+
+class AuditReceipt(Record):
+    """What a bound would have done that was audited and not held: tokens over all its layers, and how far at most.
+
+    Counted on the stream as it was, with all that was held: in force, the bound would have changed what came after.
+    """
+
+    hits: int
+    farthest: float
+
+
+class Receipt(Record):
+    """What happened to one reply. Projections are in units of the residual stream."""
+
+    model: str
+    personas: dict[str, float]
+    strength: float
+    safety: str
+    """`on`, `off`, or `not needed` where nothing is steered."""
+    plan: str
+    prompt_tokens: int
+    reused_tokens: int
+    reply_tokens: int
+    steered_tokens: int
+    relative_change: dict[int, float]
+    """layer -> mean of ‖change‖ / ‖stream‖ over the steered tokens."""
+    floor: FloorReceipt | None
+    assistant_projection: float | None
+    """Mean over the steered tokens, prompt included, after the last steered layer."""
+    safety_projection: float | None = None
+    """The same after the last capped layer."""
+    audits: dict[str, AuditReceipt] = Field(default_factory=dict)
+    """name of a bound that was audited and not held -> what it would have done."""
+    seed: int
+    finish: str
+    """`end`, `length`, `context` or `stopped`."""
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers that were changed."""
+        return [layer for layer, change in self.relative_change.items() if change > 0]
+
+    def line(self) -> str:
+        """Return the receipt in one line of words."""
+        return "; ".join(part for part in (self._steering(), self._floor(), *self._audits(), self._assistant()) if part)
+
+    def _steering(self) -> str:
+        if not self.relative_change:
+            return f"unsteered, {self.reply_tokens} tokens"
+        mean = sum(self.relative_change.values()) / len(self.relative_change)
+        return (
+            f"{mixture(self.personas)} at strength {self.strength:g}: {self.steered_tokens} tokens steered in layers "
+            f"{format_layers(self.layers)}, mean change {mean:.1%} of the stream"
+        )
+
+    def _floor(self) -> str:
+        if self.floor is None:
+            return f"safety {self.safety}"
+        return (
+            f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
+            f"lowest {_signed(self.floor.lowest_before)} before and {_signed(self.floor.lowest_after)} after"
+        )
+
+    def _audits(self) -> list[str]:
+        return [
+            f"{name} would have moved {found.hits} tokens, by {found.farthest:.2f} at most"
+            for name, found in self.audits.items()
+        ]
+
+    def _assistant(self) -> str:
+        return "" if self.assistant_projection is None else f"assistant axis {self.assistant_projection:+.2f}"
+
+
+def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
+    """Return the measured part of a receipt for one row; raise `NoEffect` where an addition touched nothing."""
+    touched = {item.layer for item in plan.additions} | {item.layer for item in plan.clamps}
+    changes = {layer: _mean(armed[layer], "relative_change", row) for layer in sorted(touched)}
+    idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
+    if idle:
+        raise NoEffect(f"{plan.label} was asked for, but layers {format_layers(idle)} were not changed; report this")
+    means = {probe.name: round(_mean(armed[probe.layer], "probe", row), 4) for probe in plan.probes}
+    return {
+        "plan": plan.digest(),
+        "steered_tokens": int(max((float(armed[layer].tally.tokens[row]) for layer in touched), default=0)),
+        "relative_change": {layer: round(change, 6) for layer, change in changes.items()},
+        "floor": _floor_receipt(plan, armed, row),
+        "assistant_projection": means.get("assistant"),
+        "safety_projection": means.get("safety"),
+        "audits": _audit_receipts(plan, armed, row),
+    }
+
+
+def projections(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, list[float]]:
+    """Return probe -> what it read of each token of a row's reply, in units of the residual stream."""
+    return {probe.name: armed[probe.layer].tally.projections(row) for probe in plan.probes}
+
+
+def _mean(layer: ArmedLayer, what: str, row: int) -> float:
+    return float(getattr(layer.tally, what)[row] / layer.tally.tokens[row].clamp_min(1))
+
+
+def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> FloorReceipt | None:
+    layers = sorted({item.layer for item in plan.clamps})
+    if not layers:
+        return None
+    found = [armed[layer].tally for layer in layers]
+    return FloorReceipt(
+        layers=layers,
+        hits=int(sum(float(tally.floor_hits[row]) for tally in found)),
+        lowest_before=round(min(float(tally.lowest_before[row]) for tally in found), 4),
+        lowest_after=round(min(float(tally.lowest_after[row]) for tally in found), 4),
+    )
+
+
+def _audit_receipts(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, AuditReceipt]:
+    found: dict[str, AuditReceipt] = {}
+    for layer in sorted({item.layer for item in plan.audits}):
+        tally = armed[layer].tally
+        for place, item in enumerate(plan.by_layer(layer).audits):
+            so_far = found.get(item.name, AuditReceipt(hits=0, farthest=0.0))
+            found[item.name] = AuditReceipt(
+                hits=so_far.hits + int(tally.audit_hits[row, place]),
+                farthest=max(so_far.farthest, round(float(tally.audit_distance[row, place]), 4)),
+            )
+    return found
+
+
+def _signed(value: float) -> str:
+    """Return a number with its sign and two decimals, and never a negative zero."""
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def mixture(personas: Mapping[str, float]) -> str:
+    """Return who speaks in words: a name, or names with their weights."""
+    if list(personas.values()) == [1.0]:
+        return next(iter(personas))
+    return " + ".join(f"{name} {weight:g}" for name, weight in personas.items())

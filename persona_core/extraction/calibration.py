@@ -1,0 +1,150 @@
+"""Calibration: the dose that strength 1.0 stands for, and the layers it is best given at, by what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+
+from persona_core.base.progress import Progress, silent
+from persona_core.extraction.data import calibration_questions
+from persona_core.extraction.layer_bands import best_band
+from persona_core.model.decoding import Row, Sampling, decode
+from persona_core.model.rollout import chat
+from persona_core.model.scoring import plan_costs, reply_log_probs
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.dataset import PersonaDataset
+from persona_core.personas.manager import PersonaManager
+from persona_core.steering.plan import AddDirection, SteeringPlan
+from persona_core.vectors.file import Calibration
+from persona_core.vectors.vector import PersonaVector
+
+DOSES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)
+N_QUESTIONS = 8
+_TOKENS = 32
+_SEED = 7919
+_PROMPTS = 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question, asked at one dose or of the persona's own system prompt, with its reply."""
+
+    question: str
+    dose: float
+    row: Row
+
+
+def calibrate(
+    model: ModelWrapper,
+    vector: PersonaVector,
+    dataset: PersonaDataset,
+    manager: PersonaManager,
+    *,
+    progress: Progress = silent,
+) -> PersonaVector:
+    """Return the vector with its layers and the strongest dose that costs no more than the damage budget.
+
+    Damage is the larger of two figures, in nats per token: the rise of the steered replies' negative log-likelihood
+    under the unsteered model, and the KL from the unsteered to the steered prediction of unsteered replies (a reply
+    that repeats itself is likely, so the first alone would not see it). Gain is the rise of
+    `log p(reply | persona prompt) - log p(reply | default prompt)`. All over questions that extraction does not use
+    where the bank has such, the same seeds at every dose.
+    """
+    questions = calibration_questions(manager, dataset, N_QUESTIONS)
+    plain = _plain_trials(model, questions)
+    own = [trial for prompt in dataset.persona_prompts[:_PROMPTS] for trial in _plain_trials(model, questions, prompt)]
+    _answer(model, [*plain, *own], progress, f"{vector.name}: unsteered replies")
+    vector = best_band(model, vector, _replies(model, own), _replies(model, plain), progress=progress)
+    steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
+    _answer(model, steered, progress, f"{vector.name}: calibration")
+    curve = _curve(model, vector, dataset, plain, steered, progress)
+    calibration = choose(curve, manager.config.extraction.damage_budget)
+    warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
+    if calibration.gain <= 0:
+        warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
+    return vector.with_header(calibration=calibration, warnings=warnings)
+
+
+def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
+    """Return a plan that adds a persona at one dose, without a floor."""
+    moved = vector.displacement(dose)
+    return SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
+
+
+def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
+    """Return the highest dose within the budget, linear between the two points around it."""
+    for low, high in pairwise(curve):
+        if high[1] > budget:
+            part = (budget - low[1]) / (high[1] - low[1])
+            dose, damage, gain = (round(a + part * (b - a), 4) for a, b in zip(low, high, strict=True))
+            return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
+    dose, damage, gain = curve[-1]
+    return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
+
+
+def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:
+    return [
+        Trial(question, 0.0, Row(model.encode(chat(question, system)), SteeringPlan(), _SEED + place))
+        for place, question in enumerate(questions)
+    ]
+
+
+def _steered_trials(model: ModelWrapper, vector: PersonaVector, dose: float, questions: Sequence[str]) -> list[Trial]:
+    plan = dose_plan(vector, dose)
+    plain = _plain_trials(model, questions)
+    return [replace(trial, dose=dose, row=replace(trial.row, plan=plan)) for trial in plain]
+
+
+def _answer(model: ModelWrapper, trials: Sequence[Trial], progress: Progress, stage: str) -> None:
+    sampling = Sampling(_TOKENS, model.config.generation.temperature, model.config.generation.top_p)
+    for done, _ in enumerate(decode(model, [trial.row for trial in trials], sampling)):
+        progress(stage, done + 1, _TOKENS)
+    progress(stage, _TOKENS, _TOKENS)
+
+
+def _replies(model: ModelWrapper, trials: Sequence[Trial]) -> list[tuple[list[int], list[int]]]:
+    """Return (bare prompt, reply) of each trial."""
+    return [(model.encode(chat(trial.question)), trial.row.tokens) for trial in trials]
+
+
+def _log_probs(model: ModelWrapper, trials: Sequence[Trial], system: str = "") -> torch.Tensor:
+    prompts = [model.encode(chat(trial.question, system)) for trial in trials]
+    return reply_log_probs(model, prompts, [trial.row.tokens for trial in trials])
+
+
+def _scores(
+    model: ModelWrapper, trials: Sequence[Trial], prompts: Sequence[str], progress: Progress, name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (log p without a system prompt, how much higher it is under the persona's) of every reply, per token."""
+    found, stage = [], f"{name}: damage and gain"
+    for place, prompt in enumerate(["", *prompts]):
+        progress(stage, place, len(prompts) + 1)
+        found.append(_log_probs(model, trials, prompt))
+    progress(stage, len(prompts) + 1, len(prompts) + 1)
+    return found[0], torch.stack(found[1:]).mean(0) - found[0]
+
+
+def _curve(
+    model: ModelWrapper,
+    vector: PersonaVector,
+    dataset: PersonaDataset,
+    plain: Sequence[Trial],
+    steered: Sequence[Trial],
+    progress: Progress,
+) -> tuple[tuple[float, float, float], ...]:
+    """Return (dose, damage, gain) per dose; damage never falls as the dose rises (running maximum)."""
+    trials = [*plain, *steered]
+    bare, contrast = _scores(model, trials, dataset.persona_prompts[:_PROMPTS], progress, vector.name)
+    doses = torch.tensor([trial.dose for trial in trials])
+    start_loss, start_gain = (float(values[doses == 0].mean()) for values in (-bare, contrast))
+    curve, worst = [(0.0, 0.0, 0.0)], 0.0
+    asked, replies = zip(*_replies(model, plain), strict=True)
+    costs = plan_costs(model, asked, replies, [dose_plan(vector, dose) for dose in DOSES])
+    for dose, (kl, _) in zip(DOSES, costs, strict=True):
+        here = doses == torch.tensor(dose)
+        worst = max(worst, -float(bare[here].mean()) - start_loss, kl)
+        curve.append((dose, round(worst, 4), round(float(contrast[here].mean()) - start_gain, 4)))
+    return tuple(curve)

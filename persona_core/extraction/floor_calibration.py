@@ -1,0 +1,91 @@
+"""Calibrate the floor: what each percentile costs and does, which one fits the budget, and that it points to safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from persona_core.base.progress import Progress, silent
+from persona_core.errors import AxisTooWeak
+from persona_core.extraction.refusal import Starts, refusing_odds
+from persona_core.model.rollout import Rollout, chat
+from persona_core.model.scoring import plan_costs
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.dataset import SafetyDataset
+from persona_core.steering.plan import ClampProjection, SteeringPlan
+from persona_core.vectors.file import FloorPoint
+from persona_core.vectors.vector import Axis
+
+PERCENTILES = (5.0, 10.0, 25.0, 40.0, 50.0)
+_REPLIES = 24
+_PROMPTS = 12
+
+
+def calibrate_floor(
+    model: ModelWrapper,
+    axis: Axis,
+    data: SafetyDataset,
+    benign: Sequence[Rollout],
+    *,
+    percentiles: Sequence[float] = PERCENTILES,
+    progress: Progress = silent,
+) -> Axis:
+    """Return the axis with what its floor costs on benign replies and does to held-out harmful prompts.
+
+    Raises `AxisTooWeak` where the floor at the configured percentile does not raise the odds of a refusing start: then
+    the axis points the wrong way, or holds nothing.
+    """
+    configured = model.config.steering.safety_floor_percentile
+    levels = sorted({*percentiles, configured})
+    prompts = _held_out_prompts(model, data)
+    starts = Starts.of(model, data.refusing_starts, data.complying_starts)
+    free = refusing_odds(model, prompts, [SteeringPlan()] * len(prompts), starts)
+    plans = [percentile_floor(model, axis, level) for level in levels]
+    progress("safety axis: floor", 0, len(levels))
+    costs = _costs(model, plans, benign)
+    curve = []
+    for place, (level, plan, (kl, top1)) in enumerate(zip(levels, plans, costs, strict=True)):
+        rise = refusing_odds(model, prompts, [plan] * len(prompts), starts) - free
+        curve.append(FloorPoint(percentile=level, kl=round(kl, 5), top1=round(top1, 4), rise=_mean(rise)))
+        progress("safety axis: floor", place + 1, len(levels))
+    chosen = next(point for point in curve if point.percentile == configured)
+    if chosen.rise <= 0:
+        raise AxisTooWeak(
+            f"the floor at p{configured:g} moves harmful prompts away from refusing (odds {chosen.rise:+.2f} nats): "
+            "the safety axis has the wrong sign or says nothing; nothing was saved. Edit the safety dataset"
+        )
+    return axis.with_header(floor_curve=tuple(curve))
+
+
+def strictest(curve: Sequence[FloorPoint], budget: float) -> FloorPoint | None:
+    """Return the highest percentile whose cost is within the budget, in nats of KL a token."""
+    return max((point for point in curve if point.kl <= budget), key=lambda point: point.percentile, default=None)
+
+
+def percentile_floor(model: ModelWrapper, axis: Axis, level: float) -> SteeringPlan:
+    """Return a plan that holds one percentile at every capping layer and adds nothing."""
+    floor: Float[Tensor, "layer"] = axis.percentile(level)
+    clamps = (ClampProjection(layer, axis.directions[layer], float(floor[layer])) for layer in model.capping_layers)
+    return SteeringPlan(clamps=tuple(clamps), label=f"floor p{level:g}")
+
+
+def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int]]:
+    """Return held-out requests, each in one of the frames."""
+    pairs = data.heldout[:_PROMPTS]
+    texts = [data.frames[place % len(data.frames)].format(request=pair.request) for place, pair in enumerate(pairs)]
+    return [model.encode(chat(text)) for text in texts]
+
+
+def _costs(model: ModelWrapper, plans: Sequence[SteeringPlan], benign: Sequence[Rollout]) -> list[tuple[float, float]]:
+    """Return each plan's (KL, top-1 kept) on the default assistant's benign replies."""
+    sample = benign[:: max(len(benign) // _REPLIES, 1)][:_REPLIES]
+    prompts = [rollout.token_ids[: rollout.response_start] for rollout in sample]
+    replies = [rollout.token_ids[rollout.response_start :] for rollout in sample]
+    return plan_costs(model, prompts, replies, plans)
+
+
+def _mean(values: Float[Tensor, "prompt"]) -> float:
+    return round(float(torch.mean(values)), 4)

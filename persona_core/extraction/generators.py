@@ -1,0 +1,140 @@
+"""Dataset generators: from an archetype or a description to the text that extraction reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from persona_core.base.records import read_yaml
+from persona_core.errors import DatasetError
+from persona_core.personas.archetype import Archetype
+from persona_core.personas.dataset import PersonaDataset, SafetyDataset, SafetyPair
+
+if TYPE_CHECKING:
+    from persona_core.model.wrapper import ModelWrapper
+
+DEFAULT_PROMPTS = (
+    "",
+    "You are a helpful assistant.",
+    "You are an AI assistant. Answer the user's question clearly.",
+    "Answer the user's question directly and factually.",
+    "You are a large language model that gives useful answers.",
+)
+_DESCRIBED = (
+    "You are {who}. Answer every message as {who} would, from the first word to the last.",
+    "Speak only as {who}. Your words, your tone and what you care about all come from who you are.",
+    "Take on the voice of {who}. Let your view of the world colour each answer, and never sound neutral.",
+    "You have always been {who}. Whatever you are asked, reply in your own manner and with your own concerns.",
+    "Reply as {who}: choose the images, the rhythm and the opinions that only {who} would choose.",
+)
+_HELDOUT_SHARE = 4
+
+
+class DatasetGenerator(Protocol):
+    """Writes what extraction reads. Deterministic: the same input gives the same text."""
+
+    @property
+    def name(self) -> str:
+        """The name that `--generator` takes."""
+        ...
+
+    def archetype(self, name: str, description: str, questions: Sequence[str]) -> Archetype:
+        """Return an archetype for a description; `questions` is the bank of the reference archetypes."""
+        ...
+
+    def persona(self, archetype: Archetype, n_prompts: int, n_questions: int) -> PersonaDataset:
+        """Return a persona's dataset with at most so many system prompts and questions."""
+        ...
+
+    def safety(self) -> SafetyDataset:
+        """Return refusing and complying replies to harmful requests."""
+        ...
+
+
+@runtime_checkable
+class TakesArgument(Protocol):
+    """A generator that `--generator NAME:ARGUMENT` says more to, such as which file it reads."""
+
+    def with_argument(self, argument: str) -> DatasetGenerator:
+        """Return the generator for one argument; raise `DatasetError` where it can be none."""
+        ...
+
+
+@runtime_checkable
+class WritesWithModel(Protocol):
+    """A generator that needs the loaded model."""
+
+    def with_model(self, model: ModelWrapper) -> DatasetGenerator:
+        """Return the generator that writes with this model; the same model and input give the same text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The built-in generator: offline, from written templates."""
+
+    name: str = "templates"
+
+    def archetype(self, name: str, description: str, questions: Sequence[str]) -> Archetype:
+        """Put the description into five system prompts."""
+        who = as_noun_phrase(description)
+        prompts = tuple(template.format(who=who) for template in _DESCRIBED)
+        return Archetype(
+            name=name,
+            description=description,
+            system_prompts=prompts,
+            questions=tuple(questions),
+            tags=("described",),
+        )
+
+    def persona(self, archetype: Archetype, n_prompts: int, n_questions: int) -> PersonaDataset:
+        """Take the archetype's first system prompts and questions, against the default assistant's prompts."""
+        if len(archetype.questions) < 2:
+            raise DatasetError(f"archetype {archetype.name!r} has {len(archetype.questions)} questions; give it 2")
+        return PersonaDataset(
+            name=archetype.name,
+            persona_prompts=archetype.system_prompts[:n_prompts],
+            default_prompts=DEFAULT_PROMPTS[:n_prompts],
+            questions=archetype.questions[:n_questions],
+        )
+
+    def safety(self) -> SafetyDataset:
+        """Pair each harmful request with a refusal and a compliance; every fourth request is held out."""
+        text = files("persona_core.extraction").joinpath("safety.yaml").read_text(encoding="utf-8")
+        parts = read_yaml(text)
+        pairs = _safety_pairs(parts)
+        return SafetyDataset(
+            frames=tuple(parts["frames"]),
+            train=tuple(pair for place, pair in enumerate(pairs) if place % _HELDOUT_SHARE),
+            heldout=tuple(pair for place, pair in enumerate(pairs) if not place % _HELDOUT_SHARE),
+        )
+
+
+def as_noun_phrase(description: str) -> str:
+    """Return a description as what follows `You are`; raise `DatasetError` for an empty one."""
+    text = description.strip().rstrip(".!")
+    for start in ("you are ", "i am ", "act as ", "be "):
+        if text.lower().startswith(start):
+            text = text[len(start) :].strip()
+    if not text:
+        raise DatasetError("the description is empty: say in a few words who the persona is")
+    return text[0].lower() + text[1:] if text.split()[0] in ("A", "An", "The", "Someone") else text
+
+
+def _safety_pairs(parts: dict[str, Any]) -> list[SafetyPair]:
+    deeds: list[str] = parts["deeds"]
+    return [
+        SafetyPair(
+            request=_turn(parts["requests"], place).format(deed=deed),
+            refusal=_turn(parts["refusals"], place).format(deed=deed),
+            compliance=_turn(parts["compliances"], place).format(deed=deed),
+        )
+        for place, deed in enumerate(deeds)
+    ]
+
+
+def _turn(choices: list[str], place: int) -> str:
+    """Walk through the choices at a stride, so that held-out requests do not share one wording."""
+    return choices[(place + place // len(choices)) % len(choices)]

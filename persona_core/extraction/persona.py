@@ -1,0 +1,175 @@
+"""Extraction from start to file: a persona's vector from its dataset, given the model's baseline and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from persona_core.base.progress import Progress, silent
+from persona_core.extraction.activations import ActivationExtractor, Activations
+from persona_core.extraction.calibration import calibrate
+from persona_core.extraction.data import persona_dataset
+from persona_core.model.gradient import reply_gradient
+from persona_core.model.rollout import Rollout
+from persona_core.model.wrapper import ModelWrapper
+from persona_core.personas.building import Agreement, build_persona, judge
+from persona_core.personas.dataset import PersonaDataset
+from persona_core.personas.manager import OWN, PersonaManager
+from persona_core.settings.config import Config
+from persona_core.vectors.maths import cosine, persona_direction, read_and_write, unit
+from persona_core.vectors.store import ASSISTANT
+from persona_core.vectors.vector import Axis, PersonaVector
+
+_GRADIENT_REPLIES = 16
+"""of each half"""
+
+
+@dataclass(frozen=True)
+class RawPersona:
+    """What a persona's replies say before it is put beside the others."""
+
+    raw: Float[Tensor, "layer hidden"]
+    gradient: Float[Tensor, "layer hidden"]
+    agreement: Agreement
+    n_rollouts: int
+
+
+@dataclass(frozen=True)
+class PersonaReplies:
+    """A persona's replies, captured, and the gradients of some of each half."""
+
+    activations: Activations
+    gradients: tuple[Float[Tensor, "layer hidden"], Float[Tensor, "layer hidden"]]
+
+
+def extract_persona(
+    model: ModelWrapper,
+    manager: PersonaManager,
+    name: str,
+    *,
+    replies: PersonaReplies | None = None,
+    progress: Progress = silent,
+    save: bool = True,
+) -> PersonaVector:
+    """Extract, judge, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
+
+    Its replies need not be captured again where the axes have just been made from them.
+    """
+    baseline = manager.store.baseline(model.identity)
+    dataset = persona_dataset(manager, name)
+    extractor = ActivationExtractor(model, manager.config, progress=progress)
+    found = measure_persona(extractor, manager, dataset, replies or persona_replies(extractor, dataset, name))
+    archetype, source = manager.archetypes.get(name, (None, OWN))
+    header = {
+        "archetype": name if archetype else "",
+        "source": source,
+        "dataset_digest": dataset.digest(),
+        "questions_digest": dataset.default_digest(),
+        "n_rollouts": found.n_rollouts,
+    }
+    description = archetype.description if archetype else ""
+    vector = build_persona(
+        name, found.raw, description, manager.store, manager.config, baseline, header, found.gradient
+    )
+    judged = judge(vector, found.agreement, comparable(manager, vector))
+    vector = calibrate(model, judged, dataset, manager, progress=progress)
+    if save:
+        manager.save(vector)
+    return vector
+
+
+def comparable(manager: PersonaManager, vector: PersonaVector) -> list[PersonaVector]:
+    """Return the other personas of the same model; damaged files and those of another model are in `list`."""
+    headers = {name: header for name, _, header in manager.store.headers() if name in manager.names()}
+    same = [name for name, header in headers.items() if getattr(header, "model", None) == vector.header.model]
+    return [manager.store.persona(name) for name in same if name != vector.name]
+
+
+def persona_replies(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> PersonaReplies:
+    """Return the persona side of a dataset, captured, with its gradients."""
+    activations = persona_activations(extractor, dataset, name)
+    odd, _ = halves(len(activations.rollouts), len(dataset.questions))
+    return PersonaReplies(activations, half_gradients(extractor, activations.rollouts, odd, name))
+
+
+def persona_activations(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> Activations:
+    """Return the persona side of a dataset, captured."""
+    rollouts = extractor.roll_out(dataset.persona_prompts, dataset.questions, "persona", f"{name}: replies")
+    return extractor.capture(rollouts, f"{name}: activations")
+
+
+def default_activations(extractor: ActivationExtractor, dataset: PersonaDataset) -> Activations:
+    """Return the default side of a dataset, captured."""
+    rollouts = extractor.roll_out(dataset.default_prompts, dataset.questions, "default", "default: replies")
+    return extractor.capture(rollouts, "default: activations")
+
+
+def measure_persona(
+    extractor: ActivationExtractor, manager: PersonaManager, dataset: PersonaDataset, replies: PersonaReplies
+) -> RawPersona:
+    """Return what a persona's replies say; the stored baseline serves if it was made from the same questions."""
+    baseline = manager.store.baseline(extractor.model.identity)
+    default = baseline.mean
+    if baseline.header.questions_digest != dataset.default_digest():
+        default = default_activations(extractor, dataset).mean.mean(0)
+    moved = replies.activations.mean - default
+    odd, paired = halves(len(moved), len(dataset.questions))
+    axis = manager.store.axis(ASSISTANT, extractor.model.identity)
+    return RawPersona(
+        raw=moved.mean(0),
+        gradient=torch.stack(replies.gradients).mean(0),
+        agreement=agreement(moved, replies.gradients, odd & paired, ~odd & paired, axis, manager.config),
+        n_rollouts=len(moved),
+    )
+
+
+def half_gradients(
+    extractor: ActivationExtractor, rollouts: Sequence[Rollout], odd: Bool[Tensor, "rollout"], name: str
+) -> tuple[Float[Tensor, "layer hidden"], Float[Tensor, "layer hidden"]]:
+    """Return the gradients of some replies of the even half and of as many of the odd one."""
+    halves = []
+    for half, label in ((~odd, "even"), (odd, "odd")):
+        places = half.nonzero()[:, 0].tolist()
+        chosen = [rollouts[place] for place in places[:: max(len(places) // _GRADIENT_REPLIES, 1)]][:_GRADIENT_REPLIES]
+        stage = f"{name}: gradient, {label} half"
+        halves.append(reply_gradient(extractor.model, chosen, progress=extractor.progress, stage=stage))
+    return halves[0], halves[1]
+
+
+def halves(n_rollouts: int, n_questions: int) -> tuple[Bool[Tensor, "rollout"], Bool[Tensor, "rollout"]]:
+    """Return (which replies are in the odd half, which have a partner in the other half).
+
+    As on a chessboard of prompts and questions, so that each half has every question and every prompt equally often;
+    a last prompt without a partner is left out. With one prompt alone the halves differ in their questions.
+    """
+    place = torch.arange(n_rollouts)
+    n_prompts = n_rollouts // n_questions
+    paired = place < (n_prompts - n_prompts % 2) * n_questions if n_prompts > 1 else place >= 0
+    return (place // n_questions + place % n_questions) % 2 == 1, paired
+
+
+def agreement(
+    moved: Float[Tensor, "rollout layer hidden"],
+    gradients: Sequence[Float[Tensor, "layer hidden"]],
+    odd: Bool[Tensor, "rollout"],
+    even: Bool[Tensor, "rollout"],
+    axis: Axis,
+    config: Config,
+) -> Agreement:
+    """Return how well two halves of the data agree, before centring and in the direction that is used."""
+    assert axis.shared is not None
+    assert axis.shared_gradient is not None
+    means = moved[even].mean(0), moved[odd].mean(0)
+    directions = [
+        read_and_write(
+            persona_direction(half, axis.shared, config.extraction.shared_fraction), gradient - axis.shared_gradient
+        )
+        for half, gradient in zip(means, gradients, strict=True)
+    ]
+    whole = unit(directions[0]) + unit(directions[1])
+    with_whole = torch.stack([cosine(half, whole) for half in directions]).mean(0)
+    return Agreement(torch.minimum(cosine(*means), cosine(*directions)), with_whole)

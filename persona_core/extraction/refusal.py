@@ -1,0 +1,99 @@
+"""Refusal: how much likelier a reply begins by refusing than by complying, and whether a finished reply refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from persona_core.model.decoding import Row, arm_rows
+from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.steering.plan import SteeringPlan
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How replies begin that refuse, and how those that comply, as tokens."""
+
+    refusing: tuple[tuple[int, ...], ...]
+    complying: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, model: ModelWrapper, refusing: Sequence[str], complying: Sequence[str]) -> Starts:
+        """Return the starts as this model's tokens."""
+        return cls(*(tuple(map(tuple, _tokens(model, side))) for side in (refusing, complying)))
+
+
+def refusing_odds(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], plans: Sequence[SteeringPlan], starts: Starts
+) -> Float[Tensor, "prompt"]:
+    """Return `log P(any refusing start) - log P(any complying start)` after each prompt under its plan, in nats.
+
+    A start's probability is that of all its tokens; starts are taken as exclusive.
+    """
+    odds = torch.zeros(len(prompts))
+    for places in batches([len(prompt) for prompt in prompts], _BATCH):
+        rows = [Row(prompts[place], plans[place]) for place in places]
+        log_probs = _start_log_probs(model, rows, [*starts.refusing, *starts.complying])
+        refuse, comply = log_probs[:, : len(starts.refusing)], log_probs[:, len(starts.refusing) :]
+        odds[places] = (refuse.logsumexp(1) - comply.logsumexp(1)).cpu()
+    return odds
+
+
+def first_token_odds(log_probs: Float[Tensor, "row vocab"], starts: Starts) -> Float[Tensor, "row"]:
+    """Return the same odds by first tokens alone; a token that begins starts of both kinds counts as refusing."""
+    refusing = sorted({start[0] for start in starts.refusing})
+    complying = sorted({start[0] for start in starts.complying} - set(refusing))
+    return log_probs[:, refusing].logsumexp(-1) - log_probs[:, complying].logsumexp(-1)
+
+
+def refuses(text: str, marks: Sequence[str]) -> bool:
+    """Tell whether a reply holds one of the marks of a refusal in its first 120 characters."""
+    start = text.lower().replace("’", "'")[:120]
+    return any(mark in start for mark in marks)
+
+
+def _start_log_probs(
+    model: ModelWrapper, rows: Sequence[Row], starts: Sequence[Sequence[int]]
+) -> Float[Tensor, "row start"]:
+    """Read each prompt once, then every start from its key-value cache."""
+    ids, mask = model.pad([row.prompt for row in rows])
+    cache = model.new_cache()
+    armed = arm_rows(model, rows)
+    for layer in armed.values():
+        layer.keep = mask & (mask.long().cumsum(1) > 1)
+    first = torch.log_softmax(model.forward(ids, mask=mask, cache=cache, armed=armed)[:, -1].float(), -1)
+    begun = first[:, [start[0] for start in starts]]
+    return begun + _rest(model, rows, starts, cache, mask)
+
+
+def _rest(
+    model: ModelWrapper,
+    rows: Sequence[Row],
+    starts: Sequence[Sequence[int]],
+    cache: object,
+    mask: Bool[Tensor, "row token"],
+) -> Float[Tensor, "row start"]:
+    """Return the log-probability of each start's tokens after its first; starts are padded on the right."""
+    width = max(len(start) for start in starts)
+    fed = torch.zeros(len(starts), width, dtype=torch.long)
+    counted = torch.zeros(len(starts), width, dtype=torch.bool)
+    for place, start in enumerate(starts):
+        fed[place, : len(start)] = torch.tensor(list(start))
+        counted[place, 1 : len(start)] = True
+    fed, counted = (part.repeat(len(rows), 1).to(model.device) for part in (fed, counted))
+    cache.batch_repeat_interleave(len(starts))  # type: ignore[attr-defined]
+    whole = torch.cat([mask.repeat_interleave(len(starts), 0), torch.ones_like(fed[:, :-1], dtype=torch.bool)], 1)
+    armed = arm_rows(model, [row for row in rows for _ in starts])
+    logits = model.forward(fed[:, :-1], mask=whole, cache=cache, armed=armed, keep_logits=width - 1).float()
+    found = torch.log_softmax(logits, -1).gather(-1, fed[:, 1:, None])[..., 0]
+    return (found * counted[:, 1:]).sum(1).view(len(rows), len(starts))
+
+
+def _tokens(model: ModelWrapper, texts: Sequence[str]) -> list[list[int]]:
+    return [model.tokenizer.encode(text, add_special_tokens=False) for text in texts]

@@ -1,0 +1,176 @@
+"""From a model's name to weights in memory: alias, local folder, GGUF file or hub id."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
+
+import torch
+
+from persona_core.base.names import suggestion
+from persona_core.errors import ModelError
+from persona_core.model.loading.fingerprint import digest, fingerprint
+from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
+from persona_core.model.loading.precision import pick_precision
+from persona_core.model.loading.quiet import quiet_transformers
+from persona_core.plugins.loading import PluginManager
+from persona_core.settings.config import Config, ModelSettings, model_source, slug
+from persona_core.settings.model_source import Report
+from persona_core.vectors.file import ModelIdentity
+
+_WORTH_A_LINE = 2_000_000_000
+"""Bytes from which the memory plan is shown."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A transformers model with its tokenizer, the names it goes by, and where its weights came from."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    slug: str
+    weights: Path | None = None
+
+
+def load_model(config: Config, plugins: PluginManager, report: Report) -> LoadedModel:
+    """Load the configured model; raise `ModelError` that names the alternatives where it cannot be had."""
+    settings = config.model
+    source = model_source(settings.name, plugins)
+    if source is not None:
+        return _from_folder(source.fetch(report), settings, report, source.name, source.slug)
+    path = Path(settings.name).expanduser()
+    if path.suffix == ".gguf":
+        return _from_gguf(path, settings, report)
+    if path.is_dir():
+        return _from_folder(path, settings, report, str(path), slug(path.resolve().name))
+    if "/" not in settings.name or settings.name.startswith((".", "/", "~")):
+        raise ModelError(_unknown(settings.name, plugins))
+    return _from_hub(settings, report)
+
+
+def identify(loaded: LoadedModel) -> ModelIdentity:
+    """Return what a vector records of its model: size, a fingerprint of the weights, and the chat template."""
+    config = loaded.model.config.get_text_config()
+    return ModelIdentity(
+        name=loaded.name,
+        slug=loaded.slug,
+        fingerprint=fingerprint(loaded.model, loaded.weights),
+        template_hash=digest(str(loaded.tokenizer.chat_template).encode()),
+        n_layers=config.num_hidden_layers,
+        hidden_size=config.hidden_size,
+    )
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device; `auto` takes cuda, then mps, then cpu. Raises `ModelError` where it is not there."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"device {wanted!r} is not there; set model.device to auto or cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ModelError("device 'mps' is not there; set model.device to auto or cpu")
+    return device
+
+
+def _from_folder(folder: Path, settings: ModelSettings, report: Report, name: str, folder_slug: str) -> LoadedModel:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
+    options = {"local_files_only": True, "use_safetensors": True}
+    return _load(str(folder), settings, report, LoadedModel(None, None, name, folder_slug, folder), options)
+
+
+def _from_gguf(path: Path, settings: ModelSettings, report: Report) -> LoadedModel:
+    if not path.is_file():
+        raise ModelError(f"no GGUF file {path}")
+    found = LoadedModel(None, None, str(path), slug(path.stem), path)
+    return _load(str(path.parent), settings, report, found, {"gguf_file": path.name})
+
+
+def _from_hub(settings: ModelSettings, report: Report) -> LoadedModel:
+    from transformers.utils.hub import cached_file
+
+    name = settings.name
+    try:
+        cached = cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        raise ModelError(_cannot_load(name, str(error))) from error
+    if cached is None:
+        _check_network(name)
+    loaded = _load(name, settings, report, LoadedModel(None, None, name, slug(name)), {"use_safetensors": True})
+    config_file = cached_file(name, "config.json", local_files_only=True)
+    return replace(loaded, weights=Path(str(config_file)).parent)
+
+
+def _check_network(name: str) -> None:
+    """Fail within seconds where the hub cannot be reached: its client retries for a minute."""
+    from huggingface_hub import constants
+
+    host = urlparse(constants.ENDPOINT)
+    if getproxies().get(host.scheme):
+        return
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=10).close()
+    except OSError as error:
+        raise ModelError(_cannot_load(name, "it is not on this disk, and the model hub cannot be reached")) from error
+
+
+def _load(
+    where: str, settings: ModelSettings, report: Report, found: LoadedModel, options: dict[str, Any]
+) -> LoadedModel:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    device = pick_device(settings.device)
+    precision = pick_precision(settings.dtype, device)
+    options = options | precision.options() | ({} if device.type == "cpu" else {"device_map": {"": device}})
+    reading = {key: value for key, value in options.items() if key in ("local_files_only", "gguf_file")}
+    with quiet_transformers():
+        try:
+            config = AutoConfig.from_pretrained(where, **reading)
+            plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
+            _accept(plan, config, found.name, report)
+            tokenizer = AutoTokenizer.from_pretrained(where, **reading)
+            model: Any = AutoModelForCausalLM.from_pretrained(where, **options)
+        except _unreadable() as error:
+            raise ModelError(_cannot_load(found.name, str(error))) from error
+    if tokenizer.chat_template is None:
+        raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")
+    return replace(found, model=model.eval(), tokenizer=tokenizer)
+
+
+def _accept(plan: MemoryPlan, config: Any, name: str, report: Report) -> None:
+    """Refuse a model that cannot fit, and say what a large one will take."""
+    check_fits(plan, config, free_memory(plan.device), name)
+    if plan.total >= _WORTH_A_LINE:
+        report(plan.line())
+
+
+def longest_context(config: Any) -> int:
+    """Return how many tokens a model was made for."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 2048))
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """Return what the readers of weights, tokenizers and GGUF files raise for a file that is damaged."""
+    from safetensors import SafetensorError
+
+    return (OSError, ValueError, ImportError, LookupError, struct.error, SafetensorError)
+
+
+def _cannot_load(name: str, reason: str) -> str:
+    return (
+        f"cannot load model {name!r}: {' '.join(reason.split())[:200]}. Use `--model smollm2` (small, runs on any "
+        "CPU), `--model FOLDER` with a model on this disk, or a network connection for the first use"
+    )
+
+
+def _unknown(name: str, plugins: PluginManager) -> str:
+    aliases = plugins.registry("register_models").items()
+    near = suggestion(name, [getattr(item.value, "usage", alias) for alias, item in aliases])
+    return f"no model {name!r}{near}; or give a local folder, a GGUF file or a hub id such as owner/name"

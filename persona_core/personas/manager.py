@@ -1,0 +1,226 @@
+"""PersonaManager: create, find, list, read, write, delete, restore, load and unload personas of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persona_core.base.files import write_atomically
+from persona_core.base.names import check_name, suggestion
+from persona_core.errors import ArchetypeError, PluginError, VectorError, VectorNotFound, WorkspaceError
+from persona_core.personas.archetype import Archetype, archetypes_in
+from persona_core.personas.state import WorkspaceState, read_state, write_state
+from persona_core.plugins.loading import BUILTIN, PluginManager, load_plugins
+from persona_core.settings.config import Config, get_config, model_slug
+from persona_core.settings.plugin_choice import plugin_choice
+from persona_core.vectors.file import ModelIdentity, VectorHeader, read_arrays
+from persona_core.vectors.store import BASELINE, VectorStore
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from persona_core.vectors.vector import PersonaVector
+
+OWN = "workspace"
+
+
+@dataclass(frozen=True)
+class PersonaEntry:
+    """A row of `persona-steer list`: an extracted persona, a damaged file, or an archetype not yet extracted."""
+
+    name: str
+    source: str
+    description: str
+    header: VectorHeader | None = None
+    problem: str = ""
+    loaded: bool = False
+
+
+class PersonaManager:
+    """The personas of the configured model: the workspace's own over the ready-made ones. Needs no model."""
+
+    def __init__(self, config: Config | None = None, *, plugins: PluginManager | None = None) -> None:
+        self.config = config or get_config(plugins=plugins)
+        self.workspace = self.config.workspace
+        self.plugins = plugins or load_plugins(choice=plugin_choice(self.workspace))
+        self.slug = model_slug(self.config.model.name, self.plugins)
+        self._read: dict[str, PersonaVector] = {}
+
+    @cached_property
+    def store(self) -> VectorStore:
+        """The files of this model's vectors."""
+        ready_made = [Path(folder) for folder in self.plugins.values("register_vector_dirs")]
+        return VectorStore(self.slug, self.workspace.vectors, ready_made)
+
+    @cached_property
+    def archetypes(self) -> dict[str, tuple[Archetype, str]]:
+        """Every archetype with where it comes from; the workspace's own come before a package's."""
+        installed = self.plugins.registry("register_archetypes")
+        found = {name: (item.value, item.distribution) for name, item in installed.items()}
+        found |= {item.name: (item, OWN) for item in archetypes_in(self.workspace.archetypes)}
+        return dict(sorted(found.items()))
+
+    def forget_archetypes(self) -> None:
+        """Read the workspace's archetypes anew when they are next asked for."""
+        vars(self).pop("archetypes", None)
+
+    def archetype(self, name: str) -> Archetype:
+        """Return an archetype; raise `ArchetypeError` with the nearest name."""
+        check_name(name, ArchetypeError, "archetype")
+        if name not in self.archetypes:
+            raise ArchetypeError(f"no archetype named {name!r}{suggestion(name, self.archetypes)}")
+        return self.archetypes[name][0]
+
+    def question_bank(self) -> tuple[str, ...]:
+        """Return the questions of the reference archetypes; raise `PluginError` where they are not installed."""
+        for name in self.config.extraction.reference_archetypes:
+            if name in self.archetypes:
+                return self.archetypes[name][0].questions
+        raise PluginError("no reference archetype is installed: `python -m pip install persona-archetypes-base`")
+
+    def entries(self) -> list[PersonaEntry]:
+        """Return extracted personas and archetypes not yet extracted, sorted by name."""
+        entries = {name: self._entry(name, header) for name, _, header in self.store.headers() if self._shown(name)}
+        for name, (archetype, source) in self.archetypes.items():
+            entries.setdefault(name, PersonaEntry(name, source, archetype.description))
+        return [entries[name] for name in sorted(entries)]
+
+    def names(self) -> list[str]:
+        """Return the names of the personas that can be steered with."""
+        return [name for name in self.store.personas() if self._shown(name)]
+
+    def persona(self, name: str, identity: ModelIdentity | None = None) -> PersonaVector:
+        """Return a persona's vector, from memory where it has been read before."""
+        if name not in self._read:
+            self.require(name)
+            self._read[name] = self.store.persona(name, identity)
+        return self._read[name]
+
+    def require(self, name: str) -> Path:
+        """Return a persona's file; raise `VectorNotFound` that says whether it can be extracted or restored."""
+        check_name(name, VectorNotFound)
+        if name in self.names():
+            return self.store.find_persona(name)
+        if name in self._deleted():
+            raise VectorNotFound(f"persona {name!r} is deleted; bring it back with `persona-steer restore {name}`")
+        if name in self.archetypes:
+            raise VectorNotFound(f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`")
+        near = suggestion(name, {*self.names(), *self.archetypes})
+        shown = "" if near.endswith("?") else "; see `persona-steer list`"
+        raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}{shown}")
+
+    def save(self, vector: PersonaVector) -> Path:
+        """Write a persona into the workspace."""
+        path = self.store.persona_path(vector.name)
+        vector.save(path)
+        self._read.pop(vector.name, None)
+        self._show(vector.name)
+        return path
+
+    def create_from_data(
+        self, name: str, raw_vector: Float[Tensor, "layer hidden"], description: str, **header: object
+    ) -> PersonaVector:
+        """Make a persona from a raw mean difference, centre it on the reference personas, and save it uncalibrated.
+
+        Needs the model's baseline (`persona-steer extract-axes`), which knows the model and its residual norms.
+        """
+        from persona_core.personas.building import build_persona
+
+        if name in self.names():
+            raise WorkspaceError(f"persona {name!r} is there already; delete it first or choose another name")
+        baseline = self.store.baseline()
+        vector = build_persona(check_name(name), raw_vector, description, self.store, self.config, baseline, header)
+        self.save(vector)
+        return vector
+
+    def delete(self, name: str) -> None:
+        """Move a persona to the trash; a ready-made one is hidden."""
+        path = self.require(name)
+        self.unload([name])
+        if path.is_relative_to(self.workspace.vectors):
+            write_atomically(self._trashed(name), path.read_bytes())
+            self._unlink(path)
+        if name in self.store.personas():
+            self._hide(name)
+        self._read.pop(name, None)
+
+    def restore(self, name: str) -> None:
+        """Bring a deleted persona back; raise `VectorNotFound` where none was deleted under this name."""
+        check_name(name, VectorNotFound)
+        trashed = self._trashed(name)
+        if name not in self._deleted():
+            raise VectorNotFound(f"no deleted persona named {name!r}{suggestion(name, self._deleted())}")
+        if trashed.is_file() and name not in self.names():
+            write_atomically(self.store.persona_path(name), trashed.read_bytes())
+            self._unlink(trashed)
+        self._show(name)
+
+    def load(self, names: Iterable[str]) -> list[str]:
+        """Add personas to the active set, each checked to be readable; return the set."""
+        names = list(names)
+        for name in names:
+            read_arrays(self.require(name))
+        return self._set_loaded([*self.loaded(), *names])
+
+    def unload(self, names: Iterable[str] | None = None) -> list[str]:
+        """Take personas out of the active set, or all of them; return the set."""
+        gone = set(self.loaded() if names is None else names)
+        return self._set_loaded(name for name in self.loaded() if name not in gone)
+
+    def loaded(self) -> list[str]:
+        """Return the active set."""
+        return [name for name in self._state().loaded.get(self.slug, []) if name in self.names()]
+
+    def has_baseline(self) -> bool:
+        """Tell whether this model's axes and baseline have been made."""
+        return self.store.part_path(BASELINE) is not None
+
+    def _entry(self, name: str, header: VectorHeader | VectorError) -> PersonaEntry:
+        if isinstance(header, VectorError):
+            return PersonaEntry(name, OWN, "", problem=str(header))
+        return PersonaEntry(name, header.source or OWN, header.description, header, loaded=name in self.loaded())
+
+    def _shown(self, name: str) -> bool:
+        return name not in self._state().hidden.get(self.slug, [])
+
+    def _deleted(self) -> list[str]:
+        trashed = [path.stem for path in self._trashed("x").parent.glob("*.safetensors")]
+        return sorted({*trashed, *self._state().hidden.get(self.slug, [])})
+
+    def _trashed(self, name: str) -> Path:
+        return self.workspace.trash / self.slug / f"{name}.safetensors"
+
+    def _unlink(self, path: Path) -> None:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise WorkspaceError(f"cannot delete {path}: {error.strerror}") from error
+
+    def _state(self) -> WorkspaceState:
+        return read_state(self.workspace.state_file)
+
+    def _hide(self, name: str) -> None:
+        state = self._state()
+        state.hidden[self.slug] = sorted({*state.hidden.get(self.slug, []), name})
+        write_state(self.workspace.state_file, state)
+
+    def _show(self, name: str) -> None:
+        state = self._state()
+        if name in state.hidden.get(self.slug, []):
+            state.hidden[self.slug].remove(name)
+            write_state(self.workspace.state_file, state)
+
+    def _set_loaded(self, names: Iterable[str]) -> list[str]:
+        state = self._state()
+        state.loaded[self.slug] = list(dict.fromkeys(names))
+        write_state(self.workspace.state_file, state)
+        return self.loaded()
+
+
+def source_of(distribution: str) -> str:
+    """Return the words for where a persona comes from."""
+    return "built in" if distribution == BUILTIN else distribution

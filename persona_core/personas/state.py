@@ -1,0 +1,37 @@
+"""The active set: which personas `load` has named, kept across runs, and which ready-made ones are hidden."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from persona_core.base.files import read_text, write_atomically
+from persona_core.base.records import Record
+from persona_core.errors import WorkspaceError
+from persona_core.personas.archetype import first_problem
+
+
+class WorkspaceState(Record):
+    """What a workspace remembers, per model slug."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    loaded: dict[str, list[str]] = Field(default_factory=dict)
+    hidden: dict[str, list[str]] = Field(default_factory=dict)
+
+
+def read_state(path: Path) -> WorkspaceState:
+    """Return the state; an empty one where there is no file. Raises `WorkspaceError` for a damaged file."""
+    if not path.is_file():
+        return WorkspaceState()
+    try:
+        return WorkspaceState.model_validate(json.loads(read_text(path)))
+    except (ValueError, ValidationError) as error:
+        raise WorkspaceError(f"{path}: {first_problem(error)}; delete the file to start afresh") from error
+
+
+def write_state(path: Path, state: WorkspaceState) -> None:
+    """Keep the state."""
+    write_atomically(path, state.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,169 @@
+"""A new plugin package: complete, working, and written whole or not at all."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+from persona_core.base.names import check_name
+from persona_core.errors import PluginError
+
+SUFFIX = ".template"
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a package of a kind brings, the words that its name may begin with, and commands that use it."""
+
+    hook: str
+    prefixes: tuple[str, ...]
+    summary: str
+    use: tuple[str, ...]
+
+
+KINDS = {
+    "archetype": Kind(
+        "register_archetypes",
+        ("archetypes", "archetype"),
+        "Personas for persona-steer",
+        ("persona-steer extract $object", 'persona-steer generate "How do I start over?" --persona $object'),
+    ),
+    "blending": Kind(
+        "register_blending_strategies",
+        ("blending",),
+        "The blending strategy $object for persona-steer: the greatest weight leads",
+        (
+            "persona-steer config set steering.blending $object",
+            'persona-steer generate "What makes a good life?" --blend sage:0.6,trickster:0.3',
+        ),
+    ),
+    "capping": Kind(
+        "register_capping_policies",
+        ("capping",),
+        "The capping policy $object for persona-steer: a safety floor that rises with every turn",
+        ("persona-steer config set steering.capping_policy $object", "persona-steer chat --persona sage"),
+    ),
+    "dataset": Kind(
+        "register_dataset_generators",
+        ("datasets", "dataset"),
+        "The dataset generator $object for persona-steer: personas that introduce themselves",
+        ('persona-steer create pilot --description "a pilot of the old school" --generator $object --no-extract',),
+    ),
+    "judge": Kind(
+        "register_judges",
+        ("judges", "judge"),
+        "The judge $object for persona-steer: the words that a reply shares with a persona",
+        ("persona-steer eval --judge $object",),
+    ),
+    "commands": Kind(
+        "register_chat_commands",
+        ("commands", "command", "chat"),
+        "The chat command /$object for persona-steer: what has been asked so far",
+        ("persona-steer chat",),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class NewPackage:
+    """What a package is called: its distribution, its module, the object that users name; and its kind."""
+
+    kind: Kind
+    template: str
+    name: str
+    module: str
+    object_name: str
+
+    @property
+    def use(self) -> tuple[str, ...]:
+        """The commands that use the installed package."""
+        return tuple(Template(line).substitute(object=self.object_name) for line in self.kind.use)
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yield each file's path within the package's folder, and its text."""
+        words = self._words()
+        root = files("persona_core.plugins") / "templates"
+        for place, entry in (*_entries(root / "common"), *_entries(root / self.template)):
+            path = place.removesuffix(SUFFIX).replace("MODULE", self.module).replace("OBJECT", self.object_name)
+            yield path, Template(entry.read_text(encoding="utf-8")).substitute(words)
+
+    def _words(self) -> dict[str, str]:
+        words = {"name": self.name, "module": self.module, "object": self.object_name, "year": str(date.today().year)}
+        return words | {
+            "summary": Template(self.kind.summary).substitute(words),
+            "install": 'python -m pip install -e ".[test]"\npython -m pytest',
+            "checks": "python -m pytest\npersona-steer plugins check .",
+            "use": "\n".join(self.use),
+        }
+
+
+def new_package(kind: str, name: str) -> NewPackage:
+    """Return a package of a kind; raise `PluginError` for a name that no package or no module can have."""
+    if not _DISTRIBUTION.fullmatch(name):
+        raise PluginError(
+            f"{name!r} is not a package name: use 1-64 letters, digits, '-', '_' and '.', "
+            f"and begin and end with a letter or digit, as in persona-{kind}-mine"
+        )
+    words = re.sub(r"[-_.]+", "-", name).lower()
+    short = _without(_without(words, ("persona",)), KINDS[kind].prefixes)
+    check_name(short, PluginError, f"{kind} package")
+    return NewPackage(KINDS[kind], kind, name, _module(name, words.replace("-", "_")), short)
+
+
+def write_package(package: NewPackage, folder: Path) -> Path:
+    """Write a package into `folder` under its own name, whole or not at all; raise where something is there already."""
+    place = folder / package.name
+    if place.exists() or place.is_symlink():
+        raise PluginError(f"{place} is there already; choose another name, or another --folder")
+    part: Path | None = None
+    try:
+        part = Path(tempfile.mkdtemp(dir=folder, prefix=f".{package.name}."))
+        for path, text in package.files():
+            target = part / package.name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        (part / package.name).rename(place)
+    except OSError as error:
+        raise PluginError(f"cannot write {place}: {error.strerror or error}") from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    return place
+
+
+def _without(words: str, prefixes: tuple[str, ...]) -> str:
+    """Return a name without the first of the words that it begins with, unless nothing would be left."""
+    for prefix in prefixes:
+        if words.startswith(f"{prefix}-"):
+            return words.removeprefix(f"{prefix}-")
+    return words
+
+
+def _module(name: str, module: str) -> str:
+    taken = module in sys.stdlib_module_names or module in ("persona_core", "tests", "pytest", "torch")
+    if taken or not module.isidentifier() or keyword.iskeyword(module):
+        raise PluginError(
+            f"{name!r} would be imported as {module!r}, which is taken or no name of a module; "
+            "choose one that begins with a letter, as in persona-mine"
+        )
+    return module
+
+
+def _entries(folder: Traversable, place: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield every template below a folder with its path, sorted."""
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _entries(entry, f"{place}{entry.name}/")
+        elif entry.name.endswith(SUFFIX):
+            yield f"{place}{entry.name}", entry

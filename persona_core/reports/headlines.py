@@ -1,0 +1,119 @@
+"""The headline figures: the few that say whether steering works, what it costs, and whether the floor holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from persona_core.evaluation.dose_response import BlendResult
+from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult
+from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.safety import SafetyResult
+from persona_core.reports.effect_tables import chance
+from persona_core.reports.tables import share, share_interval
+
+LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure in words: what it is, its value, and what to hold it against."""
+
+    what: str
+    figure: str
+    beside: str = ""
+
+
+def headlines(report: EvaluationReport) -> list[Headline]:
+    """Return the headline figures; a part that was left out is one line that says so."""
+    effect, blends, safety, stability = report.effect, report.blends, report.safety, report.stability
+    return [
+        *(_effect(effect) if effect and VECTORS in effect.groups else [Headline("effect and damage", LEFT_OUT)]),
+        *(_blends(blends) if blends else [Headline("blends", LEFT_OUT)]),
+        *(_safety(safety) if safety else [Headline("safety", LEFT_OUT)]),
+        *(_stability(stability) if stability else [Headline("stability", LEFT_OUT)]),
+    ]
+
+
+def _effect(effect: EffectResult) -> list[Headline]:
+    own = effect.groups[VECTORS]
+    others = {
+        name: effect.groups[key]
+        for name, key in (("system prompts", PROMPTS), ("random", RANDOM))
+        if key in effect.groups
+    }
+    plain = [f"{name} {share(group.identification.value)}" for name, group in others.items()]
+    centred = [f"{name} {share(group.centred_identification.value)}" for name, group in others.items()]
+    by_chance = f"chance {share(chance(effect))}"
+    specific = [f"{name} {group.specificity}" for name, group in others.items()]
+    worst = max(own.damage, key=lambda name: own.damage[name].value)
+    mean = sum(found.value for found in own.damage.values()) / len(own.damage)
+    n = len(effect.personas)
+    return [
+        Headline("replies identified as their persona", share_interval(own.identification), _list([*plain, by_chance])),
+        Headline(
+            "the same, each judge centred", share_interval(own.centred_identification), _list([*centred, by_chance])
+        ),
+        Headline(f"specificity ({effect.unit})", str(own.specificity), _list(specific)),
+        *_ahead(effect),
+        Headline("own judge highest", f"{own.rows_won} of {n} rows", f"{own.columns_won} of {n} columns"),
+        Headline("damage (nats/token)", f"{mean:.2f}", f"highest: {worst} {own.damage[worst]}"),
+    ]
+
+
+def _ahead(effect: EffectResult) -> list[Headline]:
+    if not effect.ahead_of_prompts:
+        return []
+    plain, centred = (effect.ahead_of_prompts[key] for key in ("identification", "centred_identification"))
+    return [Headline("identified more often than by prompts", str(plain), f"each judge centred {centred}")]
+
+
+def _blends(blends: BlendResult) -> list[Headline]:
+    beside = f"each judge centred {share(blends.both_centred.value)}, chance {share(blends.chance)}"
+    return [Headline("blends with both parts recognised", share_interval(blends.both), beside)]
+
+
+def _safety(safety: SafetyResult) -> list[Headline]:
+    floor, layers = safety.floor, safety.capping_layers
+    refuse = [safety.refuse_comply_auc[layer] for layer in layers]
+    persona = [safety.default_persona_auc[layer] for layer in layers]
+    weakest = min(safety.effect_kept, key=safety.effect_kept.__getitem__, default="")
+    return [
+        Headline("refusing / complying AUC", _range(refuse), "at the capping layers, held out"),
+        Headline("default / persona AUC of the safety axis", _range(persona), "at the capping layers; 0.5 is neutral"),
+        Headline(
+            "floor's cost on benign replies (KL, nats/token)",
+            f"{floor.benign_kl:.4f}",
+            f"likeliest token kept {share(floor.benign_top1)}",
+        ),
+        Headline(
+            "rise of the refusing odds under jailbreaks (nats)",
+            str(floor.jailbreak_rise),
+            f"refusals {share(floor.refusal_rate)} without and {share(floor.refusal_rate_floor)} with the floor",
+        ),
+        *([_kept(safety, weakest)] if weakest else []),
+    ]
+
+
+def _kept(safety: SafetyResult, weakest: str) -> Headline:
+    figure = f"at least {share(safety.effect_kept[weakest])}"
+    return Headline("own-persona effect kept with the floor on", figure, f"lowest: {weakest}")
+
+
+def _stability(stability: StabilityResult) -> list[Headline]:
+    halves = stability.split_half
+    if not halves:
+        return []
+    weakest = min(halves, key=halves.__getitem__)
+    return [Headline("two halves of the data agree (cosine)", _range(list(halves.values())), f"lowest: {weakest}")]
+
+
+def _range(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _list(parts: Sequence[str]) -> str:
+    return ", ".join(parts)

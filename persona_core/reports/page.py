@@ -1,0 +1,182 @@
+"""An evaluation as one HTML page: no script, nothing from outside, light and dark as the reader's system is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING
+
+from persona_core.evaluation.effect import PROMPTS, VECTORS, EffectResult
+from persona_core.evaluation.report import EvaluationReport
+from persona_core.evaluation.safety import SafetyResult
+from persona_core.evaluation.statistics import Interval
+from persona_core.reports.effect_tables import chance
+from persona_core.reports.headlines import headlines
+from persona_core.reports.plots import dose, intervals, layers, matrix
+from persona_core.reports.plots.figure import inline_svg
+from persona_core.reports.plots.theme import DARK, LIGHT, Theme
+from persona_core.reports.sections import sections
+from persona_core.reports.tables import Section, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Picture = tuple[str, Callable[[Theme], "Figure"]]
+"""What a picture shows, and how it is drawn."""
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #ffffff; --ink: #1b1f24; --muted: #57606a; --line: #d8dce1; --card: #f5f7f9; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #14181d; --ink: #e9edf1; --muted: #a3adb8; --line: #2f3740; --card: #1c2229; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1.25rem 4rem; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .25rem; }
+p { margin: .25rem 0 1rem; max-width: 46rem; } .muted, figcaption, caption small { color: var(--muted); }
+nav a { color: inherit; display: inline-block; margin-right: 1rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); gap: .75rem; margin: 1rem 0;
+  padding: 0; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; margin: 0; }
+.card dt, .card .beside { color: var(--muted); font-size: .85rem; margin: 0; }
+.card .value { font-size: 1.25rem; font-weight: 600; margin: .1rem 0; }
+.scroll { overflow-x: auto; margin: 0 0 1.5rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+caption small { display: block; font-weight: 400; max-width: 46rem; }
+th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
+th { font-weight: 600; color: var(--muted); } th:first-child, td:first-child, .words th, .words td { text-align: left; }
+table:not(.words) td { white-space: nowrap; }
+.words td { overflow-wrap: anywhere; } .words td:first-child { white-space: nowrap; overflow-wrap: normal; }
+figure { margin: 1rem 0 1.5rem; } figure svg { max-width: 56rem; width: 100%; height: auto; display: block; }
+.dark { display: none; }
+@media (prefers-color-scheme: dark) { .dark { display: block; } .light { display: none; } }
+details { margin: 0 0 1rem; } summary { cursor: pointer; color: var(--muted); }
+@media print { body { max-width: none; } }
+"""
+
+
+def html(report: EvaluationReport) -> str:
+    """Return the page. Raises `PlotError` where matplotlib is not installed."""
+    parts = sections(report)
+    title = f"Evaluation of {report.model.name}"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="muted">{escape(_subtitle(report))}</p>',
+        _cards(report),
+        "<nav>" + "".join(f'<a href="#{_anchor(part)}">{escape(part.title)}</a>' for part in parts) + "</nav>",
+        *(_section(part, _pictures(report).get(part.title, [])) for part in parts),
+    ]
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
+
+
+def _subtitle(report: EvaluationReport) -> str:
+    asked = f"{report.effect.questions} questions a persona, " if report.effect else ""
+    return f"{len(report.personas)} personas, {asked}judge {report.judge}, seed {report.seed}, {report.created}"
+
+
+def _cards(report: EvaluationReport) -> str:
+    cards = [
+        f'<div class="card"><dt>{escape(line.what)}</dt><dd class="value">{escape(line.figure)}</dd>'
+        f'<dd class="beside">{escape(line.beside)}</dd></div>'
+        for line in headlines(report)
+    ]
+    return f'<dl class="cards">{"".join(cards)}</dl>'
+
+
+def _section(section: Section, pictures: list[Picture]) -> str:
+    parts = [f'<h2 id="{_anchor(section)}">{escape(section.title)}</h2>']
+    if not section.tables:
+        return parts[0] + "<p>This part was left out of the evaluation.</p>"
+    parts.append(f'<p class="muted">{escape(section.about)}</p>')
+    parts += [_figure(f"{_anchor(section)}-{place}", picture) for place, picture in enumerate(pictures)]
+    parts += [_table(table) for table in section.tables if not table.detail]
+    parts += [
+        f"<details><summary>{escape(table.title)}</summary>{_table(table)}</details>"
+        for table in section.tables
+        if table.detail
+    ]
+    return "\n".join(parts)
+
+
+def _anchor(section: Section) -> str:
+    return section.title.lower().replace(" ", "-")
+
+
+def _table(table: Table) -> str:
+    note = f"<small>{escape(table.note)}</small>" if table.note else ""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    kind = ' class="words"' if table.words else ""
+    return (
+        f'<div class="scroll"><table{kind}><caption>{escape(table.title)}{note}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _figure(name: str, picture: Picture) -> str:
+    """Draw a picture for both pages; the style shows the one that fits."""
+    caption, draw = picture
+    shown = "".join(
+        f'<div class="{theme.name}">{inline_svg(draw(theme), f"{name}-{theme.name}", caption)}</div>'
+        for theme in (LIGHT, DARK)
+    )
+    return f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _pictures(report: EvaluationReport) -> dict[str, list[Picture]]:
+    """Return the pictures of every part that was measured."""
+    found: dict[str, list[Picture]] = {}
+    if report.effect is not None:
+        found["Effect"] = _effect_pictures(report.model.slug, report.effect)
+    if report.doses is not None:
+        unit = report.effect.unit if report.effect else "nats/token"
+        curves = dose.evaluated_doses(report.model.slug, report.doses, unit)
+        found["Dose-response"] = [
+            ("Gain and damage by strength; 1.0 is the calibrated point.", lambda theme: dose.draw(curves, theme))
+        ]
+    if report.safety is not None:
+        by_layer = _separation(report.model.slug, report.safety)
+        found["Safety"] = [("What the safety axis separates, by layer.", lambda theme: layers.draw(by_layer, theme))]
+    return found
+
+
+def _effect_pictures(model: str, effect: EffectResult) -> list[Picture]:
+    groups = {name: effect.groups[name].double_centred for name in (VECTORS, PROMPTS) if name in effect.groups}
+    return [
+        (
+            "Identification of the meant persona, with 95 % intervals; dashed is chance, as of unsteered replies.",
+            lambda theme: _controls(effect, theme),
+        ),
+        (
+            "Double-centred scores: rows are what was meant, columns are judging personas.",
+            lambda theme: matrix.draw(model, effect.personas, groups, effect.unit, theme),
+        ),
+    ]
+
+
+def _separation(model: str, safety: SafetyResult) -> layers.LayerFigures:
+    separation = {layers.REFUSE_COMPLY: safety.refuse_comply_auc, layers.SAFETY_PERSONA: safety.default_persona_auc}
+    return layers.LayerFigures(
+        model=model, target_layers=(), capping_layers=tuple(safety.capping_layers), separation=separation
+    )
+
+
+def _controls(effect: EffectResult, theme: Theme) -> Figure:
+    by_chance = chance(effect)
+    panels = {
+        "identified": {name: _bounds(group.identification) for name, group in effect.groups.items()},
+        "identified, each judge centred": {
+            name: _bounds(group.centred_identification) for name, group in effect.groups.items()
+        },
+    }
+    title = "Replies identified as the persona that was meant"
+    return intervals.draw(title, panels, theme, chance=dict.fromkeys(panels, by_chance))
+
+
+def _bounds(found: Interval) -> tuple[float, float, float]:
+    return found.value, found.low, found.high

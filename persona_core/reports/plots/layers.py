@@ -1,0 +1,134 @@
+"""The layers picture: how well each axis separates its two sides, and how long persona directions are, by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from persona_core.base.layers import format_layers, resolve_layers
+from persona_core.errors import PlotError
+from persona_core.personas.manager import PersonaManager
+from persona_core.reports.plots.figure import add_legend, dress, label_ends, new_figure, note
+from persona_core.reports.plots.theme import DASHES, Theme
+from persona_core.vectors.file import VectorHeader, read_arrays, read_header
+from persona_core.vectors.store import ASSISTANT, SAFETY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+REFUSE_COMPLY = "safety axis: refusing / complying, held out"
+SAFETY_PERSONA = "safety axis: default / persona (0.5 is neutral)"
+ASSISTANT_PERSONA = "assistant axis: default / persona, held out"
+_CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class LayerFigures:
+    """By layer, areas under the curve by what is separated, and each persona's length over the residual norm."""
+
+    model: str
+    target_layers: tuple[int, ...]
+    capping_layers: tuple[int, ...]
+    separation: Mapping[str, Sequence[float]]
+    norms: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def read_layers(manager: PersonaManager) -> LayerFigures:
+    """Read what the axes measured at extraction, and the lengths of the personas' directions."""
+    paths = {name: manager.require(name) for name in manager.names()}
+    parts = {part: path for part in (SAFETY, ASSISTANT) if (path := manager.store.part_path(part))}
+    headers = {part: read_header(path) for part, path in parts.items()}
+    personas = [read_header(path) for path in paths.values()]
+    known = [*headers.values(), *personas]
+    if not known:
+        raise PlotError(f"no vectors for {manager.slug}; run `persona-steer extract-axes` and `persona-steer extract`")
+    wanted = {
+        REFUSE_COMPLY: (SAFETY, "heldout_auc"),
+        ASSISTANT_PERSONA: (ASSISTANT, "heldout_auc"),
+        SAFETY_PERSONA: (SAFETY, "persona_auc"),
+    }
+    curves = {label: headers[part].measured.get(key) for label, (part, key) in wanted.items() if part in headers}
+    model = known[0].model
+    return LayerFigures(
+        model=model.slug,
+        target_layers=steered_layers(personas),
+        capping_layers=resolve_layers(manager.config.steering.capping_layers, model.n_layers),
+        separation={label: curve for label, curve in curves.items() if isinstance(curve, list)},
+        norms={name: _relative_norms(manager, name) for name in paths},
+    )
+
+
+def steered_layers(personas: Iterable[VectorHeader]) -> tuple[int, ...]:
+    """Return every layer that any of the personas is added at; calibration may give each a band of its own."""
+    return tuple(sorted({layer for header in personas for layer in header.target_layers}))
+
+
+def draw(figures: LayerFigures, theme: Theme) -> Figure:
+    """Draw separation above and length below, the target and capping layers shaded; a part without data is left out."""
+    parts = [part for part, data in ((_separation, figures.separation), (_norms, figures.norms)) if data]
+    title = "Separation and length by layer" if figures.norms else "Separation by layer"
+    figure = new_figure(theme, 9, 1.4 + 3 * max(len(parts), 1), f"{title}: {figures.model}")
+    rows = figure.subplots(max(len(parts), 1), 1, sharex=True, squeeze=False)[:, 0]
+    for part, axes in zip(parts, rows, strict=False):
+        part(axes, figures, theme)
+        _shade(axes, figures, theme)
+    n_layers = max((len(curve) for curve in (*figures.separation.values(), *figures.norms.values())), default=1)
+    rows[-1].set_xlim(-0.5, n_layers - 0.5)
+    rows[-1].set_xlabel("layer (the residual stream after this block)", color=theme.ink, fontsize=10)
+    return figure
+
+
+def _separation(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
+    dress(axes, theme, y="area under the curve (AUC)", title="how well a projection tells two kinds of reply apart")
+    for place, (label, curve) in enumerate(figures.separation.items()):
+        axes.plot(
+            curve, color=theme.colour(place), linestyle=DASHES[place % len(DASHES)], linewidth=2, marker="o",
+            markersize=3.5, label=label,
+        )  # fmt: skip
+    axes.axhline(_CHANCE, color=theme.muted, linewidth=1)
+    lowest = min(min(curve) for curve in figures.separation.values())
+    axes.set_ylim(min(0.4, lowest - 0.05), 1.13)
+    axes.set_yticks([tick / 10 for tick in range(int(lowest * 10) if lowest < 0.4 else 4, 11)])
+    note(axes, theme, "chance", (1, _CHANCE), xycoords=("axes fraction", "data"), xytext=(5, 0), va="center",
+         fontsize=8.5, color=theme.muted)  # fmt: skip
+    add_legend(axes, theme, "center right" if lowest > 0.6 else "best")
+
+
+def _norms(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
+    dress(axes, theme, y="length / median residual norm", title="how long each persona's direction is in the stream")
+    for place, (_, curve) in enumerate(figures.norms.items()):
+        dash = DASHES[place // len(theme.series) % len(DASHES)]
+        axes.plot(curve, color=theme.colour(place), linestyle=dash, linewidth=2)
+    axes.set_ylim(0, max(max(curve) for curve in figures.norms.values()) * 1.2)
+    ends = {name: (float(len(curve) - 1), curve[-1]) for name, curve in figures.norms.items()}
+    label_ends(axes, ends, theme)
+
+
+def _shade(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
+    """Shade the two sets of layers, with their names on top."""
+    for layers, name, colour, strength in (
+        (figures.target_layers, "target layers", theme.high, 0.14),
+        (figures.capping_layers, "capping layers", theme.low, 0.14),
+    ):
+        for start, end in _runs(layers):
+            axes.axvspan(start - 0.5, end + 0.5, color=colour, alpha=strength, linewidth=0, zorder=0)
+        if layers:
+            middle = ((layers[0] + layers[-1]) / 2, 1.0)
+            note(axes, theme, f"{name} {format_layers(layers)}", middle, xycoords=("data", "axes fraction"),
+                 xytext=(0, -4), ha="center", va="top", fontsize=8.5, color=colour, bbox=None)  # fmt: skip
+
+
+def _runs(layers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first and last layer of every run of neighbours."""
+    groups = groupby(enumerate(sorted(layers)), key=lambda pair: pair[1] - pair[0])
+    found = [[layer for _, layer in group] for _, group in groups]
+    return [(run[0], run[-1]) for run in found]
+
+
+def _relative_norms(manager: PersonaManager, name: str) -> list[float]:
+    arrays = read_arrays(manager.require(name))
+    lengths = (arrays["directions"].astype("float64") ** 2).sum(-1) ** 0.5
+    return [float(value) for value in lengths / arrays["residual_norm"].clip(1e-30)]

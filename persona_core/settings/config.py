@@ -1,0 +1,253 @@
+"""Config: YAML in, validated, with the recommended values of the model where the user has set none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+)
+
+from persona_core.base.layers import check_layers
+from persona_core.base.names import NAME_PATTERN, suggestion
+from persona_core.base.records import Record
+from persona_core.errors import ConfigError, ModelError, PluginError
+from persona_core.plugins.loading import PluginManager, load_plugins
+from persona_core.settings.model_source import ModelScheme, ModelSource
+from persona_core.settings.plugin_choice import plugin_choice, read_config_data
+from persona_core.settings.workspace import Workspace, find_workspace
+
+
+def _layers(value: object) -> str:
+    try:
+        return check_layers(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+LayerSpec = Annotated[str, BeforeValidator(_layers)]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
+Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+
+class _Section(Record):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ModelSettings(_Section):
+    """Which model, where and in which precision."""
+
+    name: Annotated[str, StringConstraints(min_length=1)] = Field(
+        "Qwen/Qwen2.5-7B-Instruct",
+        description="a hub id, a local folder, a GGUF file, or an alias such as smollm2",
+    )
+    device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "nf4"] = Field(
+        "auto",
+        description="auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16, float16, int8 or nf4",
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="the decoding step: auto (on a cuda GPU, once a process has made 512 tokens), on or off"
+    )
+    context: int = Field(4096, ge=64, le=1_000_000, description="most tokens that prompt and reply have together")
+
+
+class ExtractionSettings(_Section):
+    """How persona vectors and axes are made."""
+
+    target_layers: LayerSpec = Field("50%-75%", description="layers that are steered: 14-21, 8,10,12 or 50%-75%")
+    max_new_tokens: int = Field(256, ge=4, le=4096, description="tokens of each sampled reply")
+    temperature: float = Field(0.7, ge=0, le=2, description="of the sampled replies; 0 is greedy")
+    system_prompts: int = Field(5, ge=1, le=100, description="how many of an archetype's system prompts to use")
+    questions: int = Field(20, ge=2, le=1000, description="how many of its questions to ask each of them")
+    seed: int = Field(0, ge=0, description="of the sampling")
+    batch_size: int = Field(32, ge=1, le=1024, description="replies sampled at a time")
+    layer_bands: tuple[LayerSpec, ...] = Field(
+        ("25%-50%", "35%-60%"),
+        description="other layers that calibration tries; it keeps those that are clearly better",
+    )
+    shared_fraction: float = Field(
+        0.0, ge=0, le=1, description="how much of what all personas share stays in each vector"
+    )
+    damage_budget: float = Field(0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency")
+    reference_archetypes: tuple[Name, ...] = Field(
+        ("creator", "explorer", "guardian", "sage", "trickster"),
+        min_length=2,
+        description="the archetypes whose mean is what all personas share; both axes are made with them",
+    )
+
+
+class SteeringSettings(_Section):
+    """How personas are added and what holds them."""
+
+    default_strength: float = Field(1.0, ge=0, le=2, description="0.0-2.0; 1.0 is the calibrated dose")
+    safety: bool = Field(True, description="hold the safety floor whenever a persona is steered")
+    safety_floor_percentile: float = Field(
+        25.0, ge=0, le=100, description="of the default assistant's projections: higher is stricter"
+    )
+    capping_layers: LayerSpec = Field("65%-90%", description="layers at which the floor is held")
+    capping_policy: Name = Field("percentile-floor", description="see `persona-steer plugins`")
+    floor_budget: float = Field(
+        0.02, gt=0, le=5, description="nats of KL a token that the floor may cost on benign replies"
+    )
+    blending: Name = Field("balanced-sum", description="see `persona-steer plugins`")
+
+
+class GenerationSettings(_Section):
+    """How replies are sampled."""
+
+    max_new_tokens: int = Field(256, ge=1, le=32768, description="longest reply, in tokens")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(0.95, gt=0, le=1, description="sample from the likeliest tokens of this total probability")
+
+
+class PluginSettings(_Section):
+    """Which packages are loaded at all; `persona_core.settings.plugin_choice` reads it before anything else."""
+
+    allowed: tuple[str, ...] | None = Field(None, description="the only packages that are loaded; null allows all")
+    disabled: tuple[str, ...] = Field((), description="packages that are never loaded; `persona-steer plugins disable`")
+
+
+class Config(Record):
+    """The whole configuration, with the workspace that it belongs to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
+    steering: SteeringSettings = Field(default_factory=SteeringSettings)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    plugins: PluginSettings = Field(default_factory=PluginSettings)
+
+    _workspace: Workspace | None = PrivateAttr(None)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The folder that this configuration was read from."""
+        return self._workspace or find_workspace()
+
+    def replace(self, values: Mapping[str, object]) -> "Config":
+        """Return a validated copy with dotted keys such as `extraction.seed` set to new values."""
+        data = self.model_dump()
+        for key, value in values.items():
+            section, name = split_key(key)
+            data[section][name] = value
+        return build_config(data, self.workspace)
+
+
+def get_config(
+    workspace: Path | Workspace | None = None,
+    *,
+    model: str | None = None,
+    plugins: PluginManager | None = None,
+) -> Config:
+    """Read the workspace's `config.yaml` (defaults where there is none); `model` replaces the model it names.
+
+    Values that the model's plugin recommends apply to keys that the file does not set, and to all of them when
+    `model` names another model than the file does.
+    """
+    place = workspace if isinstance(workspace, Workspace) else find_workspace(workspace)
+    data = read_config_data(place.config_file) if place.exists else {}
+    config = build_config(data, place)
+    plugins = plugins or load_plugins(choice=plugin_choice(place))
+    if model is None:
+        return _recommended(config, model_source(config.model.name, plugins), over=data)
+    changed = model != config.model.name
+    config = config.replace({"model.name": model})
+    return _recommended(config, model_source(model, plugins), over={} if changed else data)
+
+
+def model_source(name: str, plugins: PluginManager | None = None) -> ModelSource | None:
+    """Return the plugin's entry for an alias or `SCHEME:ARGUMENT`; None where `name` is a hub id, a folder or a file.
+
+    Raises `ModelError` for a scheme without its argument.
+    """
+    scheme, _, argument = name.partition(":")
+    if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
+        return None
+    plugins = plugins or load_plugins()
+    try:
+        found = plugins.find("register_models", scheme, "model")
+    except PluginError:
+        return None
+    if isinstance(found, ModelScheme):
+        return _of_scheme(found, argument)
+    return found if isinstance(found, ModelSource) and scheme == name else None
+
+
+def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
+    if not argument:
+        raise ModelError(f"{scheme.name!r} alone names no model: write {scheme.usage}")
+    return scheme.source(argument)
+
+
+def model_slug(name: str, plugins: PluginManager | None = None) -> str:
+    """Return the folder name of a model's vectors, without loading the model."""
+    source = model_source(name, plugins)
+    if source is not None:
+        return source.slug
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return slug(path.stem)
+    return slug(path.resolve().name if path.is_dir() else name)
+
+
+def slug(name: str) -> str:
+    """Return a name as one safe folder name."""
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
+    return safe.strip(".-") or "model"
+
+
+def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
+    """Validate; raise `ConfigError` that names the file, the key, the value and the nearest known key."""
+    try:
+        sections = dict.fromkeys(Config.model_fields) | dict(data)
+        config = Config.model_validate({name: {} if part is None else part for name, part in sections.items()})
+    except ValidationError as error:
+        raise ConfigError(f"{workspace.config_file}: {_explain(error)}") from error
+    config._workspace = workspace
+    return config
+
+
+def keys() -> dict[str, str]:
+    """Return every dotted key with its description, in file order."""
+    sections = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {
+        f"{section}.{name}": field.description or ""
+        for section, settings in sections.items()
+        if isinstance(settings, type) and issubclass(settings, Record)
+        for name, field in settings.model_fields.items()
+    }
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return (section, name); raise `ConfigError` with the nearest key where there is none such."""
+    if key not in keys():
+        raise ConfigError(f"no configuration key {key!r}{suggestion(key, keys())}")
+    section, _, name = key.partition(".")
+    return section, name
+
+
+def _recommended(config: Config, source: ModelSource | None, over: Mapping[str, Any]) -> Config:
+    if source is None:
+        return config
+    wanted = {key: value for key, value in source.recommended.items() if not _is_set(over, key)}
+    return config.replace(wanted) if wanted else config
+
+
+def _is_set(data: Mapping[str, Any], key: str) -> bool:
+    section, _, name = key.partition(".")
+    return name in (data.get(section) or {})
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"no configuration key {key!r}{suggestion(key, keys())}"
+    return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"

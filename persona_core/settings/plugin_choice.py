@@ -1,0 +1,73 @@
+"""Which installed packages are loaded at all: what the configuration allows, or what the environment names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from persona_core.base.files import read_text
+from persona_core.base.records import read_yaml
+from persona_core.errors import ConfigError
+from persona_core.settings.workspace import Workspace
+
+PLUGINS_VARIABLE = "PERSONA_STEER_PLUGINS"
+
+
+@dataclass(frozen=True)
+class PluginChoice:
+    """`allowed` holds the only packages that are loaded, None stands for all; what is `disabled` never is."""
+
+    allowed: frozenset[str] | None = None
+    disabled: frozenset[str] = frozenset()
+
+    def refusal(self, package: str) -> str:
+        """Return why a package is not loaded; nothing where it is."""
+        name = canonical(package)
+        if name in self.disabled:
+            return "disabled"
+        return "" if self.allowed is None or name in self.allowed else "not allowed"
+
+
+def plugin_choice(workspace: Workspace) -> PluginChoice:
+    """Return the choice of a workspace's configuration; `PERSONA_STEER_PLUGINS` replaces what it allows."""
+    section = read_config_data(workspace.config_file).get("plugins") if workspace.exists else None
+    if section is not None and not isinstance(section, dict):
+        raise ConfigError(f"{workspace.config_file}: `plugins` takes the keys allowed and disabled")
+    allowed = _names(workspace, section or {}, "allowed")
+    named = os.environ.get(PLUGINS_VARIABLE)
+    if named is not None:
+        allowed = frozenset(canonical(name.strip()) for name in named.split(",") if name.strip())
+    return PluginChoice(allowed, _names(workspace, section or {}, "disabled") or frozenset())
+
+
+def canonical(package: str) -> str:
+    """Return the one form of a package's name, as installers compare them (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def read_config_data(path: Path) -> dict[str, Any]:
+    """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
+    try:
+        data = read_yaml(read_text(path))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected sections such as `model:`, found {type(data).__name__}")
+    return data
+
+
+def _names(workspace: Workspace, section: Mapping[str, Any], key: str) -> frozenset[str] | None:
+    value = section.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ConfigError(f"{workspace.config_file}: plugins.{key} takes a list of packages, not {value!r}")
+    return frozenset(map(canonical, value))

@@ -1,0 +1,205 @@
+"""Steer: the module inside each decoder layer that adds, clamps and reads. Idle, it returns its input itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import EllipsisType
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from persona_core.steering.clamping import ArmedClamp, Joint, Lift, cast_all, clamp_all
+from persona_core.steering.plan import ClampProjection, SteeringPlan
+from persona_core.steering.tally import Step, Tally
+
+
+@dataclass
+class ArmedLayer:
+    """A layer's part of the plans of a batch, on the model's device, with its tally.
+
+    `rows` are the places in the tally of the rows that run: rows that have ended are left out, and stay counted.
+    """
+
+    add: Float[Tensor, "rows 1 hidden"] | None
+    clamps: tuple[ArmedClamp, ...]
+    probe: Float[Tensor, "rows 1 hidden"] | None
+    counted: Tally
+    joint: Joint | None = None
+    """Of two or more clamps."""
+    audits: tuple[ArmedClamp, ...] = ()
+    keep: Bool[Tensor, "rows token"] | None = None
+    rows: EllipsisType | Int[Tensor, "rows"] = ...
+
+    @property
+    def tally(self) -> Tally:
+        """What has happened so far."""
+        self.counted.settle()
+        return self.counted
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows run."""
+        return len(self.counted.tokens) if isinstance(self.rows, EllipsisType) else len(self.rows)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What one compiled forward is made for: whether it adds and probes, and which bounds have an upper end."""
+        clamps, audits = (tuple(each.high is not None for each in part) for part in (self.clamps, self.audits))
+        return self.add is not None, self.probe is not None, clamps, audits
+
+    def select(self, places: Sequence[int]) -> ArmedLayer:
+        """Return what is done to these rows alone, counted in the same tally."""
+        which = torch.tensor(places, device=self.counted.tokens.device)
+        return ArmedLayer(
+            add=None if self.add is None else self.add[which],
+            clamps=tuple(clamp.select(which) for clamp in self.clamps),
+            probe=None if self.probe is None else self.probe[which],
+            counted=self.tally,
+            joint=None if self.joint is None else self.joint.select(which),
+            audits=tuple(audit.select(which) for audit in self.audits),
+            rows=torch.arange(len(self.counted.tokens), device=which.device)[self.rows][which],
+        )
+
+    def __call__(self, hidden: Float[Tensor, "rows token hidden"]) -> Float[Tensor, "rows token hidden"]:
+        """Return the steered stream in the precision it came in."""
+        wide = hidden.float()
+        steered, lifts = self._steer(wide, hidden.dtype)
+        output = hidden if steered is wide else cast_all(steered, hidden.dtype, self.clamps, self.keep)
+        step = Step(wide, output.float(), lifts, self.keep)
+        if self.keep is None and hidden.shape[1] == 1:
+            self.counted.defer(step, self._count)
+        else:
+            self.counted.settle()
+            self._count(step)
+        return output
+
+    def _steer(self, wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, tuple[Lift, ...]]:
+        steered = wide if self.add is None else wide + self.add
+        steered, lifts = clamp_all(steered, self.clamps, self.joint, torch.finfo(dtype).eps)
+        if self.keep is None or steered is wide:
+            return steered, lifts
+        return torch.where(self.keep.unsqueeze(-1), steered, wide), lifts
+
+    def _count(self, step: Step) -> None:
+        self.counted.add_change(step, self.rows)
+        for clamp, lift in zip(self.clamps, step.lifts, strict=True):
+            self.counted.add_clamp(step, lift, clamp.unit_direction, clamp.low, self.rows)
+        if self.audits:
+            self.counted.add_audits(step, self.audits, self.rows)
+        if self.probe is not None:
+            self.counted.add_probe(step, self.probe, self.rows)
+
+
+Armed = Callable[[Tensor], Tensor]
+"""What a decoder layer's stream passes through: an `ArmedLayer`, or anything that returns a stream of its shape."""
+
+
+class Steer(nn.Module):
+    """A child of each decoder layer. It has no parameters and no buffers, so state dicts stay as they were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed: Armed | None = None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the input itself when idle, and the steered stream when armed."""
+        return hidden if self.armed is None else self.armed(hidden)
+
+
+def install(layer: nn.Module) -> Steer:
+    """Give a decoder layer a `steer` child that its output passes through; the layer stays the same object."""
+    steer = Steer()
+    layer.add_module("steer", steer)
+    layer.__class__ = _steered_class(type(layer))
+    return steer
+
+
+def arm(plans: Sequence[SteeringPlan], device: torch.device) -> dict[int, ArmedLayer]:
+    """Return layer -> what to do there, one plan a row of the batch."""
+    layers = sorted({layer for plan in plans for layer in plan.layers})
+    return {layer: _arm_layer([plan.by_layer(layer) for plan in plans], device) for layer in layers}
+
+
+_STEERED: dict[type[nn.Module], type[nn.Module]] = {}
+
+
+def _steered_class(base: type[nn.Module]) -> type[nn.Module]:
+    if base not in _STEERED:
+        _STEERED[base] = type(f"Steered{base.__name__}", (base,), {"forward": _steered_forward(base)})
+    return _STEERED[base]
+
+
+def _steered_forward(base: type[nn.Module]) -> Callable[..., Any]:
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        output = base.forward(self, *args, **kwargs)
+        if isinstance(output, tuple):
+            return (self.steer(output[0]), *output[1:])
+        return self.steer(output)
+
+    return forward
+
+
+def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
+    hidden = next(_directions(plans)).shape[-1]
+    clamps = tuple(_arm_clamps([_by_direction(plan.clamps) for plan in plans], hidden, device))
+    audits = tuple(_arm_clamps([plan.audits for plan in plans], hidden, device))
+    return ArmedLayer(
+        add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
+        clamps=clamps,
+        probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
+        counted=Tally(len(plans), device, len(audits)),
+        joint=Joint.of(clamps),
+        audits=audits,
+    )
+
+
+def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
+    for plan in plans:
+        yield from (item.direction for item in plan.additions)
+        yield from (item.unit_direction for item in plan.clamps)
+        yield from (item.unit_direction for item in plan.probes)
+        yield from (item.unit_direction for item in plan.audits)
+
+
+def _total(plan: SteeringPlan, hidden: int) -> Tensor:
+    return sum((item.direction.float() for item in plan.additions), torch.zeros(hidden))
+
+
+def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
+    return plan.probes[0].unit_direction.float() if plan.probes else torch.zeros(hidden)
+
+
+def _by_direction(clamps: Sequence[ClampProjection]) -> list[ClampProjection]:
+    """Return one clamp a direction, in place of the last on it; where its bounds contradict, the lower ends hold."""
+    found: list[ClampProjection] = []
+    for clamp in clamps:
+        others = [other for other in found if not torch.equal(other.unit_direction, clamp.unit_direction)]
+        same = [other for other in found if torch.equal(other.unit_direction, clamp.unit_direction)]
+        low = max([clamp.low, *(other.low for other in same)])
+        high = max(low, min([clamp.high, *(other.high for other in same)]))
+        found = [*others, replace(clamp, low=low, high=high)]
+    return found
+
+
+def _arm_clamps(clamps: Sequence[Sequence[ClampProjection]], hidden: int, device: torch.device) -> Iterator[ArmedClamp]:
+    idle = ClampProjection(0, torch.zeros(hidden))
+    for place in range(max(len(own) for own in clamps)):
+        rows = [own[place] if place < len(own) else idle for own in clamps]
+        yield ArmedClamp(
+            _stack([row.unit_direction for row in rows], device),
+            torch.tensor([[row.low] for row in rows], device=device),
+            _upper([row.high for row in rows], device),
+        )
+
+
+def _upper(bounds: Sequence[float], device: torch.device) -> Float[Tensor, "rows 1"] | None:
+    bounded = any(bound < math.inf for bound in bounds)
+    return torch.tensor([[bound] for bound in bounds], device=device) if bounded else None
+
+
+def _stack(rows: list[Tensor], device: torch.device) -> Float[Tensor, "rows 1 hidden"]:
+    return torch.stack([row.float() for row in rows]).unsqueeze(1).to(device)

@@ -1,0 +1,248 @@
+"""The checks of a package, run in a process of their own: `python -m persona_core.testing.package.inspection`.
+
+Nothing but this process loads the package. It reports to a `Journal`, so that the process which reads it survives
+whatever the package does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import Distribution, EntryPoint, distributions
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from persona_core.base.names import suggestion
+from persona_core.cli.plugins.clashes import taken_by
+from persona_core.cli.plugins.listing import TOLD_HOOKS
+from persona_core.errors import PersonaError
+from persona_core.plugins import hookspecs
+from persona_core.plugins.findings import Finding, Journal, Skipped, Wrong, in_one_line
+from persona_core.plugins.loading import GROUP, PluginManager, load_plugins
+from persona_core.settings.plugin_choice import PluginChoice, canonical
+from persona_core.testing import check_turn_monitor
+from persona_core.testing.package.metadata import check_dependencies, check_licence, check_readme, check_version
+from persona_core.testing.package.objects import check_object, contract_of, name_of
+
+HEAVY = ("torch", "transformers", "nnsight")
+ENTRY_POINT = 'docs/hooks.md, section "Entry point"'
+LOADING = 'docs/hooks.md, section "How packages are loaded"'
+PACKAGE = 'docs/write-a-blending-strategy.md, section "2. The package"'
+HOOKS = (*(name for name in vars(hookspecs) if name.startswith("register_")), *TOLD_HOOKS)
+_MOST = 1000
+
+
+def main() -> None:
+    """Check a distribution, or compare its names with those of all others, as the command line says."""
+    what, journal, name, rest = sys.argv[1], Journal(Path(sys.argv[2])), sys.argv[3], sys.argv[4]
+    if what == "compare":
+        _compare(journal, name, json.loads(rest))
+    else:
+        if rest:
+            sys.path.insert(0, rest)
+        Inspection(journal, _distribution(name, rest)).run()
+    journal.end()
+    os._exit(0)
+
+
+@dataclass
+class Inspection:
+    """The checks of one distribution, in order; what a check needs from an earlier one that failed, it leaves out."""
+
+    journal: Journal
+    distribution: Distribution
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    plugins: PluginManager | None = None
+
+    def run(self) -> None:
+        """Run every check."""
+        self._attempt("version", PACKAGE, lambda: check_version(self.distribution))
+        self._attempt("licence", PACKAGE, lambda: check_licence(self.distribution))
+        self._attempt("readme", PACKAGE, lambda: check_readme(self.distribution))
+        self._attempt("dependencies", PACKAGE, lambda: check_dependencies(self.distribution))
+        self._attempt("entry point", ENTRY_POINT, self._import_all)
+        if self.modules:
+            self._attempt("quick start", ENTRY_POINT, self._heavy)
+            self._advise("types", self._typed())
+            self._attempt("hooks", LOADING, self._load)
+        for hook, function in self._implementations():
+            if hook not in TOLD_HOOKS:
+                self._objects(hook, function)
+        if any(hook in TOLD_HOOKS for hook, _ in self._implementations()):
+            page = f'docs/hooks.md, section "{TOLD_HOOKS[0]}"'
+            for module in self.modules.values():
+                self._attempt("turn monitor", page, partial(_monitor, module))
+
+    def _attempt(self, check: str, page: str, step: Callable[[], str]) -> None:
+        """Run a check that returns what to say; whatever it raises is a finding, `SystemExit` too."""
+        self.journal.begin(check)
+        try:
+            finding = Finding(check, "ok", in_one_line(step()))
+        except Skipped as reason:
+            finding = Finding(check, "skipped", in_one_line(str(reason)))
+        except BaseException as error:
+            mend = error.mend if isinstance(error, Wrong) else ""
+            finding = Finding(check, "FAILED", in_one_line(_told(error, self._folders())), mend, page)
+        self.journal.keep([finding])
+
+    def _advise(self, check: str, missing: str) -> None:
+        advice = Finding(check, "advice", missing, "add an empty file of that name beside __init__.py", PACKAGE)
+        self.journal.keep([advice if missing else Finding(check, "ok", "py.typed is there")])
+
+    def _import_all(self) -> str:
+        found = _entry_points(self.distribution)
+        if not found:
+            raise Wrong(
+                f"there is none in the group {GROUP}", f'add [project.entry-points.{GROUP}] mine = "my_package"'
+            )
+        for entry_point in found:
+            self.modules[entry_point.name] = entry_point.load()
+        return ", ".join(f"{entry_point.name} = {entry_point.value}" for entry_point in found)
+
+    def _heavy(self) -> str:
+        loaded = [name for name in HEAVY if name in sys.modules]
+        if loaded:
+            raise Wrong(
+                f"importing it loads {' and '.join(loaded)}, which takes seconds at every start of persona-steer",
+                "import them inside the functions that need them, and for types under `if TYPE_CHECKING:`",
+            )
+        return f"importing it loads none of {', '.join(HEAVY)}"
+
+    def _typed(self) -> str:
+        files = [Path(module.__file__ or "") for module in self.modules.values() if getattr(module, "__file__", None)]
+        return "" if any(file.with_name("py.typed").exists() for file in files) else "there is no py.typed"
+
+    def _load(self) -> str:
+        plugins = load_plugins(found=[self.distribution], choice=PluginChoice())
+        if plugins.failures:
+            raise _unknown_hook(plugins.failures[0].error)
+        self.plugins = plugins
+        hooks = sorted(hook for hook, _ in self._implementations())
+        if not hooks:
+            raise Wrong("no hook is implemented", f"put @hookimpl before one of: {', '.join(HOOKS)}")
+        return ", ".join(hooks)
+
+    def _implementations(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """Yield each hook that the distribution implements, with its function."""
+        if self.plugins is None:
+            return
+        for name, _, plugin in self.plugins.packages():
+            if canonical(name) == canonical(self.distribution.metadata["Name"]):
+                for caller in self.plugins.pluggy.get_hookcallers(plugin) or ():
+                    for found in caller.get_hookimpls():
+                        if found.plugin is plugin:
+                            yield caller.name, found.function
+
+    def _objects(self, hook: str, function: Callable[[], Any]) -> None:
+        """Call a hook, and check all that it returns."""
+        values: list[Any] = []
+        page, noun = f'docs/hooks.md, section "{hook}"', contract_of(hook).noun
+        self._attempt(hook, page, lambda: _returned(function, values))
+        names: list[str] = []
+        for place, value in enumerate(values, start=1):
+            self._attempt(_label(noun, value, place), page, partial(check_object, hook, value))
+            names += _names(value)
+        if names:
+            self.journal.register(hook, names)
+            self._attempt(f"names of {hook}", LOADING, partial(_distinct, names))
+
+    def _folders(self) -> list[str]:
+        return [str(Path(module.__file__).parent) for module in self.modules.values() if module.__file__]
+
+
+def _monitor(module: ModuleType) -> str:
+    check_turn_monitor(module)
+    return "is told of every turn within its time, and returns nothing"
+
+
+def _returned(function: Callable[[], Any], values: list[Any]) -> str:
+    """Put what a hook returns into `values`, and say how much it is."""
+    found = function()
+    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+        raise Wrong(f"it returns {type(found).__name__}", "return a list of objects, also where there is only one")
+    first = list(islice(found, _MOST + 1))
+    if len(first) > _MOST:
+        raise Wrong(f"it returns more than {_MOST} objects", "return a list that ends")
+    if not first:
+        raise Wrong("it returns nothing", "return the objects, or leave the hook out")
+    values += first
+    return f"returns {len(first)}"
+
+
+def _label(noun: str, value: Any, place: int) -> str:
+    return f"{noun} {next(iter(_names(value)), place)}"
+
+
+def _names(value: Any) -> list[str]:
+    """Return the name of an object in a list, or none where it has no usable one."""
+    try:
+        return [name_of(value)]
+    except BaseException:
+        return []
+
+
+def _distinct(names: list[str]) -> str:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Wrong(f"{twice[0]!r} is registered {names.count(twice[0])} times", "give every object a name of its own")
+    return ", ".join(names)
+
+
+def _compare(journal: Journal, name: str, registered: dict[str, list[str]]) -> None:
+    """Look for an object of the core, or of another installed package, that has a name of this distribution."""
+    own = canonical(name)
+    others = [found for found in distributions() if canonical(found.metadata["Name"] or "unnamed") != own]
+    plugins = load_plugins(found=others, choice=PluginChoice())
+    for hook, names in registered.items():
+        journal.begin(hook)
+        owners = {known: taken_by(plugins, hook, known, name) for known in names}
+        taken = [f"{known!r}, which {owner} registers too" for known, owner in owners.items() if owner]
+        journal.keep([_clash(hook, taken)])
+
+
+def _clash(hook: str, taken: list[str]) -> Finding:
+    check = f"clashes of {hook}"
+    if not taken:
+        return Finding(check, "ok", "no other package and no built-in object has these names")
+    mend = "choose another name: two objects of one name are an error wherever that name is asked for"
+    return Finding(check, "FAILED", in_one_line(f"it registers {'; '.join(taken)}"), mend, LOADING)
+
+
+def _distribution(name: str, site: str) -> Distribution:
+    found = distributions(path=[site]) if site else distributions()
+    return next(one for one in found if canonical(one.metadata["Name"] or "unnamed") == canonical(name))
+
+
+def _entry_points(distribution: Distribution) -> list[EntryPoint]:
+    return [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+
+
+def _unknown_hook(error: str) -> Wrong:
+    """Return what is wrong with a plugin's hooks: one that there is not, or a signature."""
+    unknown = re.search(r"unknown hook '(\w+)'", error)
+    if unknown is None:
+        return Wrong(error, "hooks take no arguments; docs/hooks.md has each one's signature")
+    return Wrong(f"there is no hook {unknown[1]!r}{suggestion(unknown[1], HOOKS)}", "rename it, or take @hookimpl away")
+
+
+def _told(error: BaseException, folders: list[str]) -> str:
+    """Say what was raised; for what is no verdict of a check, also where in the package."""
+    if isinstance(error, Wrong | AssertionError | PersonaError) and str(error):
+        return str(error)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if any(frame.filename.startswith(folder) for folder in folders)]
+    place = (inside or frames)[-1:]
+    return said + "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in place)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""PersonaVector, Axis and Baseline: what extraction makes and steering uses, each one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persona_core.errors import SteeringError, VectorCorrupt
+from persona_core.vectors import file as vector_file
+from persona_core.vectors.file import Calibration, VectorHeader
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PersonaVector:
+    """The direction a persona moves the residual stream along.
+
+    Row `i` of `directions` is the stream after block `i`, 0-based, float32, from default toward persona.
+    `raw` is the plain mean difference and `gradient` the plain gradient that it was made from (None where it was made
+    from a mean difference alone); `residual_norm` the stream's median length there.
+    """
+
+    header: VectorHeader
+    directions: Float[Tensor, "layer hidden"]
+    raw: Float[Tensor, "layer hidden"]
+    residual_norm: Float[Tensor, "layer"]
+    gradient: Float[Tensor, "layer hidden"] | None = None
+
+    @property
+    def name(self) -> str:
+        """The persona's name."""
+        return self.header.name
+
+    def displacement(self, dose: float | None = None) -> Float[Tensor, "layer hidden"]:
+        """Return what strength 1.0 adds at each layer; zero outside the target layers.
+
+        Each target layer gets dose times its median residual norm, divided by the number of target layers, along
+        the unit direction. Raises `SteeringError` where the persona is not calibrated and no dose is given.
+        """
+        from persona_core.vectors.maths import unit
+
+        layers = list(self.header.target_layers)
+        share = self._dose(dose) / max(len(layers), 1)
+        moved = self.directions.new_zeros(self.directions.shape)
+        moved[layers] = share * self.residual_norm[layers, None] * unit(self.directions[layers])
+        return moved
+
+    def with_header(self, **changes: object) -> PersonaVector:
+        """Return a copy with header fields changed."""
+        return replace(self, header=self.header.model_copy(update=changes))
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        tensors = {"directions": self.directions, "raw": self.raw, "residual_norm": self.residual_norm}
+        vector_file.write(path, self.header, tensors | _present(gradient=self.gradient))
+
+    @classmethod
+    def load(cls, path: Path) -> PersonaVector:
+        """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
+        header, tensors = _read(path, "persona", ("directions", "raw", "residual_norm"))
+        parts = (tensors["directions"], tensors["raw"], tensors["residual_norm"])
+        return cls(header, *parts, tensors.get("gradient"))
+
+    def _dose(self, dose: float | None) -> float:
+        if dose is not None:
+            return dose
+        calibration: Calibration | None = self.header.calibration
+        if calibration is None:
+            raise SteeringError(f"{self.name} has no calibrated dose; run `persona-steer extract {self.name}`")
+        return calibration.dose
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Unit directions per layer, from bad to good (unsafe to safe; role to assistant), with calibrated quantiles.
+
+    `quantiles[k, i]` is the percentile `header.quantile_levels[k]` of the token projections of the default
+    assistant's benign replies after block `i`. `shared` and `shared_gradient` (assistant axis only) are the means of
+    the reference personas' raw vectors and gradients.
+    """
+
+    header: VectorHeader
+    directions: Float[Tensor, "layer hidden"]
+    quantiles: Float[Tensor, "level layer"]
+    shared: Float[Tensor, "layer hidden"] | None = None
+    shared_gradient: Float[Tensor, "layer hidden"] | None = None
+
+    @property
+    def name(self) -> str:
+        """`safety` or `assistant`."""
+        return self.header.name
+
+    def with_header(self, **changes: object) -> Axis:
+        """Return a copy with header fields changed."""
+        return replace(self, header=self.header.model_copy(update=changes))
+
+    def percentile(self, level: float) -> Float[Tensor, "layer"]:
+        """Return the level's percentile at every layer, linear between the stored ones."""
+        levels: Sequence[float] = self.header.quantile_levels
+        above = next((place for place, stored in enumerate(levels) if stored >= level), len(levels) - 1)
+        below = max(above - 1, 0)
+        if levels[above] <= level or above == below:
+            return self.quantiles[above]
+        part = (level - levels[below]) / (levels[above] - levels[below])
+        return self.quantiles[below] * (1 - part) + self.quantiles[above] * part
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        tensors = {"directions": self.directions, "quantiles": self.quantiles}
+        extra = _present(shared=self.shared, shared_gradient=self.shared_gradient)
+        vector_file.write(path, self.header, tensors | extra)
+
+    @classmethod
+    def load(cls, path: Path) -> Axis:
+        """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
+        header, tensors = _read(path, "axis", ("directions", "quantiles"))
+        extra = (tensors.get("shared"), tensors.get("shared_gradient"))
+        return cls(header, tensors["directions"], tensors["quantiles"], *extra)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The default assistant: its mean activation and the stream's median length, per layer."""
+
+    header: VectorHeader
+    mean: Float[Tensor, "layer hidden"]
+    residual_norm: Float[Tensor, "layer"]
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        vector_file.write(path, self.header, {"mean": self.mean, "residual_norm": self.residual_norm})
+
+    @classmethod
+    def load(cls, path: Path) -> Baseline:
+        """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
+        header, tensors = _read(path, "baseline", ("mean", "residual_norm"))
+        return cls(header, tensors["mean"], tensors["residual_norm"])
+
+
+def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _read(path: Path, kind: str, wanted: Sequence[str]) -> tuple[VectorHeader, dict[str, Tensor]]:
+    header = vector_file.read_header(path)
+    tensors = vector_file.read_tensors(path)
+    missing = [name for name in wanted if name not in tensors]
+    if header.kind != kind or missing:
+        raise VectorCorrupt(f"{path} is no {kind} vector file (it is {header.kind}, and lacks {missing})")
+    shape = (header.model.n_layers, header.model.hidden_size)
+    if tensors.get("directions", tensors.get("mean")).shape != shape:  # type: ignore[union-attr]
+        raise VectorCorrupt(f"{path}: its tensors are not {shape[0]} layers of {shape[1]}")
+    return header, tensors
