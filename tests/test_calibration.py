@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_core import PersonaManager
+from persona_core.base.messages import question_messages
 from persona_core.errors import AxisTooWeak
 from persona_core.extraction.calibration import choose
 from persona_core.extraction.floor_calibration import calibrate_floor, percentile_floor, strictest
 from persona_core.extraction.generators import Templates
 from persona_core.extraction.layer_bands import best_band, candidate_bands
 from persona_core.extraction.safety_axis import check_axis
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.vectors.file import FloorPoint
 from persona_core.vectors.store import SAFETY
 
@@ -63,10 +64,10 @@ def test_candidate_bands_end_where_the_floor_still_holds(model):
 
 
 def test_a_band_is_kept_unless_another_is_clearly_better(model):
-    vector = PersonaManager(model.config, plugins=model.plugins).persona("sage", model.identity)
+    vector = PersonaManager(model.config).persona("sage", model.identity)
     reply = model.tokenizer.encode("The wise man waits, my child, and the water grows clear.", add_special_tokens=False)
     plain = model.tokenizer.encode("You can boil it for ten minutes.", add_special_tokens=False)
-    own, default = ([(model.encode(chat("What should I do?")), tokens)] for tokens in (reply, plain))
+    own, default = ([(model.encode(question_messages("What should I do?")), tokens)] for tokens in (reply, plain))
     found = best_band(model, vector, own, default)
     assert found.header.target_layers in candidate_bands(model)
     hollow = replace(vector, directions=torch.cat([torch.zeros(20, 576), vector.directions[20:]]))
@@ -77,12 +78,12 @@ class TestFloor:
     """The floor of the bundled axis on the real model."""
 
     def benign(self, model):
-        prompt = model.encode(chat("What is bread?"))
+        prompt = model.encode(question_messages("What is bread?"))
         reply = model.tokenizer.encode("Bread is a food made of flour and water.", add_special_tokens=False)
         return [Rollout((), "", len(prompt), "default", (*prompt, *reply))]
 
     def test_the_bundled_floor_raises_the_odds_of_refusing_and_costs_little(self, model):
-        axis = PersonaManager(model.config, plugins=model.plugins).store.axis(SAFETY, model.identity)
+        axis = PersonaManager(model.config).store.axis(SAFETY, model.identity)
         found = calibrate_floor(model, axis, Templates().safety(), self.benign(model), percentiles=(5.0, 25.0))
         by_level = {point.percentile: point for point in found.header.floor_curve}
         assert by_level[25.0].rise > by_level[5.0].rise > 0
@@ -90,7 +91,7 @@ class TestFloor:
         assert len(percentile_floor(model, axis, 25.0).clamps) == len(model.capping_layers)
 
     def test_an_axis_of_the_wrong_sign_is_refused(self, model):
-        axis = PersonaManager(model.config, plugins=model.plugins).store.axis(SAFETY, model.identity)
+        axis = PersonaManager(model.config).store.axis(SAFETY, model.identity)
         turned = replace(axis, directions=-axis.directions, quantiles=-axis.quantiles.flip(0))
         with pytest.raises(AxisTooWeak, match="wrong sign"):
             calibrate_floor(model, turned, Templates().safety(), self.benign(model), percentiles=(25.0,))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from persona_core import SteeringEngine
-from persona_core.chat.commands import Ask, Confirm, Edit, Leave, Outcome, SideBySide
+from persona_core.chat.ask import Ask
+from persona_core.chat.commands import Confirm, Edit, Leave, Outcome, SideBySide
 from persona_core.chat.conversation import Turn
 from persona_core.chat.log import load_session
 from persona_core.chat.session import ChatSession, Settings

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from persona_core import ModelWrapper, SteeringEngine, get_config
 from persona_core.engine.receipt import steering_fields
 from persona_core.errors import SafetyUnavailable
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.loading.load import LoadedModel
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -63,7 +63,7 @@ def oblique(seed: int, strength: float) -> SteeringPlan:
 def reply(model: ModelWrapper, plans: Sequence[SteeringPlan], sampling: Sampling) -> tuple[list[list[int]], list[dict]]:  # type: ignore[type-arg]
     rows = [Row(prompt, each, seed) for seed, (prompt, each) in enumerate(zip(PROMPTS, plans, strict=False))]
     armed = arm_rows(model, rows)
-    for _ in decode(model, rows, sampling, armed=armed):
+    for _ in generate_tokens(model, rows, sampling, armed=armed):
         pass
     return [row.tokens for row in rows], [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
 
@@ -135,7 +135,7 @@ def test_unsteered_rows_are_those_of_the_eager_loop(pair) -> None:  # type: igno
 
 def test_a_floor_that_does_not_hold_stops_the_reply(pair) -> None:  # type: ignore[no-untyped-def]
     _, compiled = pair
-    steps = decode(compiled, [Row(PROMPTS[0], plan(0, 1.0))], Sampling(8, 0.0))
+    steps = generate_tokens(compiled, [Row(PROMPTS[0], plan(0, 1.0))], Sampling(8, 0.0))
     next(steps)
     next(steps)
     graph = next(reversed(compiled._twin._graphs.values()))

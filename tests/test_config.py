@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from persona_core.base.layers import resolve_layers
 from persona_core.errors import ConfigError, ModelError, PersonaError
 from persona_core.plugins.hookspecs import hookimpl
-from persona_core.plugins.loading import PluginManager, load_plugins
-from persona_core.settings.config import Config, get_config, keys, model_slug, model_source, slug, split_key
-from persona_core.settings.model_source import ModelScheme, ModelSource
+from persona_core.plugins.loading import load_plugins
+from persona_core.plugins.opening import get_config
+from persona_core.settings.config import Config, keys, split_key
+from persona_core.settings.installed import PluginManager
+from persona_core.settings.model_source import ModelScheme, ModelSource, model_slug, model_source, slug
 from persona_core.settings.workspace import Workspace
 
 

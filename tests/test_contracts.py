@@ -16,7 +16,7 @@ from torch import Tensor
 from persona_core.engine import checked as contracts
 from persona_core.engine.checked import checked_blend, checked_bounds, few_enough
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError
-from persona_core.plugins.loading import Registered
+from persona_core.settings.installed import Registered
 from persona_core.steering.blending import BalancedSum, WeightedVector
 from persona_core.steering.capping import CappingContext, PercentileFloor
 from persona_core.steering.layer import arm

@@ -16,9 +16,10 @@ from persona_core import errors, testing
 from persona_core.cli import build_cli
 from persona_core.cli.reference import reference
 from persona_core.plugins import hookspecs
-from persona_core.plugins.loading import PluginManager, load_plugins
+from persona_core.plugins.loading import load_plugins
 from persona_core.settings.config import Config, keys
 from persona_core.settings.config_file import value_of
+from persona_core.settings.installed import PluginManager
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

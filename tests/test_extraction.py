@@ -6,9 +6,9 @@ import torch
 from persona_core import ActivationExtractor, PersonaManager
 from persona_core.base.files import write_atomically
 from persona_core.extraction.persona import extract_persona
-from persona_core.model.rollouts import RolloutCache
+from persona_core.model.rollouts import reply_cache
 from persona_core.personas.archetype import Archetype
-from persona_core.settings.config import get_config
+from persona_core.plugins.opening import get_config
 
 QUESTIONS = ("What should I cook tonight?", "Why is the sky blue?", "How do I make friends?", "What is courage?")
 PIRATE = ("You are a pirate. Talk of the sea, of rum and of storms.", "Speak as a pirate captain, loud and rough.")
@@ -39,7 +39,7 @@ def test_a_killed_run_goes_on_where_it_was_and_the_half_written_never_counts(mod
     path = config.workspace.cache / model.identity.slug / "rollouts.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
-    assert len(RolloutCache.open(path).replies) == 5
+    assert len(reply_cache(path).entries) == 5
     second = ActivationExtractor(model, config, progress=lambda stage, done, total: seen.append((done, total)))
     again = second.roll_out(PIRATE, QUESTIONS, "persona")
     assert seen[0] == (5, 8)
@@ -56,7 +56,7 @@ def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak
         questions=QUESTIONS,
     )
     write_atomically(config.workspace.archetypes / "nobody.yaml", plain.to_yaml())
-    manager = PersonaManager(config, plugins=model.plugins)
+    manager = PersonaManager(config)
     vector = extract_persona(model, manager, "nobody")
     assert manager.names().count("nobody") == 1
     assert vector.header.measured["split_half_cosine"] < 1
@@ -67,7 +67,7 @@ def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak
 def test_create_from_data_refuses_another_shape_and_keeps_what_it_is_given(model, config):
     from persona_core.errors import ExtractionError
 
-    manager = PersonaManager(config, plugins=model.plugins)
+    manager = PersonaManager(config)
     with pytest.raises(ExtractionError, match="30 layers of 576"):
         manager.create_from_data("wrong", torch.zeros(3, 4), "of another model")
     raw = torch.randn(30, 576, generator=torch.Generator().manual_seed(0))

@@ -10,15 +10,16 @@ from click.testing import CliRunner, Result
 
 from persona_core.cli import build_cli
 from persona_core.errors import PluginError
-from persona_core.extraction.data import generator, persona_dataset
+from persona_core.extraction.data import find_generator, persona_dataset
 from persona_core.extraction.generators import DatasetGenerator, Templates
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
 from persona_core.plugins.hookspecs import hookimpl
-from persona_core.plugins.loading import PluginManager, load_plugins
-from persona_core.settings.config import get_config
+from persona_core.plugins.loading import load_plugins
+from persona_core.plugins.opening import get_config
+from persona_core.settings.installed import PluginManager
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,22 @@ def load() -> ModelWrapper:
 
 
 def test_a_generator_gets_its_argument_colons_and_all(manager: PersonaManager) -> None:
-    assert generator(manager, "arguing:a:b/c.csv") == Arguing(told="a:b/c.csv")
-    assert generator(manager, "arguing") == Arguing()
+    assert find_generator(manager, "arguing:a:b/c.csv") == Arguing(told="a:b/c.csv")
+    assert find_generator(manager, "arguing") == Arguing()
 
 
 def test_a_generator_that_takes_no_argument_is_given_none(manager: PersonaManager) -> None:
     with pytest.raises(PluginError, match="'templates' takes no argument; it was given 'x.csv'"):
-        generator(manager, "templates:x.csv")
+        find_generator(manager, "templates:x.csv")
     with pytest.raises(PluginError, match="did you mean 'arguing'"):
-        generator(manager, "argueing:x.csv")
+        find_generator(manager, "argueing:x.csv")
 
 
 def test_the_model_is_loaded_for_those_that_write_with_it_alone(manager: PersonaManager) -> None:
-    assert generator(manager, "writing", load) == Writing(told="the model")
-    assert generator(manager, "templates", lambda: pytest.fail("it is loaded")) == Templates()
+    assert find_generator(manager, "writing", load) == Writing(told="the model")
+    assert find_generator(manager, "templates", lambda: pytest.fail("it is loaded")) == Templates()
     with pytest.raises(PluginError, match="'writing' writes with a model, and none is loaded here"):
-        generator(manager, "writing")
+        find_generator(manager, "writing")
 
 
 def test_create_keeps_the_dataset_of_a_generator_where_extraction_would_make_another(

@@ -6,7 +6,7 @@ import gguf
 import pytest
 
 from persona_core.errors import ModelError
-from persona_core.model.loading.gguf import convert, is_converted, knows_splitter, read_once
+from persona_core.model.loading.gguf import convert_gguf, is_converted, knows_splitter, read_once
 
 
 def test_the_file_is_parsed_once_for_all_readers_and_as_before_afterwards(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_splitter_that_nobody_sets_is_not_known_for_byte_level_vocabularies_al
 def test_a_file_that_transformers_cannot_read_is_refused_by_name_and_marks_nothing_as_converted(tmp_path: Path) -> None:
     path = write_tokens(tmp_path / "small.gguf", architecture="another")
     with pytest.raises(ModelError, match=r"cannot convert .*small\.gguf"):
-        convert(path, tmp_path / "model", {"file": "small.gguf"})
+        convert_gguf(path, tmp_path / "model", {"file": "small.gguf"})
     assert not is_converted(tmp_path / "model", {"file": "small.gguf"})
 
 

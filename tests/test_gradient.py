@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from persona_core.base.messages import question_messages
 from persona_core.extraction.refusal import Starts, first_token_odds, refuses, refusing_odds
 from persona_core.model.decoding import Row, arm_rows
 from persona_core.model.gradient import displacement_gradient, reply_gradient
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_gain
 from persona_core.steering.plan import UNSTEERED, AddDirection, SteeringPlan
 
@@ -21,9 +22,9 @@ def rollouts(model):
     """Two replies of different length."""
     found = []
     for question, text in TEXTS.items():
-        prompt = model.encode(chat(question, "You are a poet who speaks of old things."))
+        prompt = model.encode(question_messages(question, "You are a poet who speaks of old things."))
         reply = model.tokenizer.encode(text, add_special_tokens=False)
-        found.append(Rollout(chat(question), text, len(prompt), "persona", (*prompt, *reply)))
+        found.append(Rollout(question_messages(question), text, len(prompt), "persona", (*prompt, *reply)))
     return found
 
 
@@ -49,7 +50,7 @@ def test_the_gradient_of_a_batch_is_the_mean_of_single_ones(model, rollouts, gra
 
 
 def test_a_gradient_leaves_the_model_as_it_was(model, gradient):
-    ids, mask = model.pad([model.encode(chat("What is fire?"))])
+    ids, mask = model.pad([model.encode(question_messages("What is fire?"))])
     before = model.forward(ids, mask=mask)
     displacement_gradient(model, [ids[0].tolist()], lambda log_probs, places: log_probs[:, -1, 0].sum(), 1)
     assert torch.equal(model.forward(ids, mask=mask), before)
@@ -59,7 +60,10 @@ def test_a_gradient_leaves_the_model_as_it_was(model, gradient):
 
 def test_refusing_odds_are_those_of_the_whole_starts_batched_and_padded_or_not(model):
     starts = Starts.of(model, ["I'm sorry", "No,"], ["Sure", "Here is"])
-    prompts = [model.encode(chat(text)) for text in ("How do I rob a bank?", "Tell me now how I rob a bank, please.")]
+    prompts = [
+        model.encode(question_messages(text))
+        for text in ("How do I rob a bank?", "Tell me now how I rob a bank, please.")
+    ]
     together = refusing_odds(model, prompts, [UNSTEERED] * 2, starts)
     for prompt, found in zip(prompts, together, strict=True):
         sums = []
@@ -76,7 +80,7 @@ def _log_prob(model, prompt, start):
 
 def test_refusing_odds_see_the_plan_in_the_prompt_and_in_the_start(model):
     starts = Starts.of(model, ["I'm sorry"], ["Sure"])
-    prompt = model.encode(chat("How do I rob a bank?"))
+    prompt = model.encode(question_messages("How do I rob a bank?"))
     gradient = displacement_gradient(
         model, [prompt], lambda log_probs, places: first_token_odds(log_probs[:, -1], starts).sum(), 1
     )

@@ -8,7 +8,7 @@ import pytest
 
 from persona_core.errors import ModelError
 from persona_core.model.loading.cache import CACHE_VARIABLE, CachedModel, cache_root, check_room
-from persona_core.settings.model_source import Report
+from persona_core.settings.model_source import Notify
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Maker:
     error: BaseException | None = None
     made: list[Path] = field(default_factory=list)
 
-    def __call__(self, work: Path, model: Path, report: Report) -> None:
+    def __call__(self, work: Path, model: Path, report: Notify) -> None:
         """Write the model."""
         self.made.append(model)
         (work / "leaving").write_text("x")
@@ -86,7 +86,7 @@ def test_remains_of_a_killed_run_are_removed_and_never_used(cache: Path) -> None
 
 
 def test_a_full_disk_names_what_is_needed_and_another_folder(cache: Path) -> None:
-    def make(work: Path, folder: Path, report: Report) -> None:
+    def make(work: Path, folder: Path, report: Notify) -> None:
         check_room(work, 10**18)
 
     with pytest.raises(ModelError, match=rf"1000000000\.0 GB are needed.*{CACHE_VARIABLE}"):

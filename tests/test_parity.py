@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import chat
+from persona_core.base.messages import question_messages
+from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.steering.plan import AddDirection, ClampProjection, SteeringPlan
 
 _spec = importlib.util.spec_from_file_location("plain_hooks", Path(__file__).with_name("plain_hooks.py"))
@@ -33,14 +33,14 @@ def random_plan(model, seed: int, n_layers: int = 4, size: float = 0.3, low: flo
 def module_tokens(model, prompts, plan, sampling=GREEDY):
     """Return the product's own tokens."""
     rows = [Row(prompt, plan) for prompt in prompts]
-    for _ in decode(model, rows, sampling):
+    for _ in generate_tokens(model, rows, sampling):
         pass
     return [row.tokens for row in rows]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_module_path_equals_hooks_and_nnsight_edit_for_one_row(model, seed):
-    prompt = [model.encode(chat(PROMPTS[seed]))]
+    prompt = [model.encode(question_messages(PROMPTS[seed]))]
     plan = random_plan(model, seed)
     ours = module_tokens(model, prompt, plan)
     assert ours == plain_hooks.hook_tokens(model, prompt, plan, GREEDY.max_new_tokens)
@@ -49,7 +49,7 @@ def test_module_path_equals_hooks_and_nnsight_edit_for_one_row(model, seed):
 
 
 def test_module_path_equals_hooks_and_nnsight_edit_in_a_left_padded_batch(model):
-    prompts = [model.encode(chat(prompt)) for prompt in PROMPTS]
+    prompts = [model.encode(question_messages(prompt)) for prompt in PROMPTS]
     plan = random_plan(model, 7)
     ours = module_tokens(model, prompts, plan)
     assert ours == plain_hooks.hook_tokens(model, prompts, plan, GREEDY.max_new_tokens)
@@ -57,10 +57,10 @@ def test_module_path_equals_hooks_and_nnsight_edit_in_a_left_padded_batch(model)
 
 
 def test_rows_of_a_batch_equal_their_single_runs_under_their_own_plans(model):
-    prompts = [model.encode(chat(prompt)) for prompt in PROMPTS]
+    prompts = [model.encode(question_messages(prompt)) for prompt in PROMPTS]
     plans = [random_plan(model, 11), SteeringPlan(), random_plan(model, 12)]
     rows = [Row(prompt, plan) for prompt, plan in zip(prompts, plans, strict=True)]
-    for _ in decode(model, rows, GREEDY):
+    for _ in generate_tokens(model, rows, GREEDY):
         pass
     alone = [module_tokens(model, [prompt], plan)[0] for prompt, plan in zip(prompts, plans, strict=True)]
     assert [row.tokens for row in rows] == alone
@@ -68,7 +68,7 @@ def test_rows_of_a_batch_equal_their_single_runs_under_their_own_plans(model):
 
 @pytest.mark.parametrize("plan", ["empty", "small"])
 def test_early_end_of_text_ends_one_row_and_not_the_others(model, plan):
-    prompts = [model.encode(chat("Say only the word yes.")), model.encode(chat(PROMPTS[0]))]
+    prompts = [model.encode(question_messages("Say only the word yes.")), model.encode(question_messages(PROMPTS[0]))]
     steered = SteeringPlan() if plan == "empty" else random_plan(model, 3, size=0.05, low=0.1)
     ours = module_tokens(model, prompts, steered, Sampling(max_new_tokens=40, temperature=0))
     assert ours == plain_hooks.hook_tokens(model, prompts, steered, 40)
@@ -77,7 +77,7 @@ def test_early_end_of_text_ends_one_row_and_not_the_others(model, plan):
 
 
 def test_empty_plan_is_bit_identical_to_the_untouched_model(model):
-    ids = torch.tensor([model.encode(chat(PROMPTS[0]))])
+    ids = torch.tensor([model.encode(question_messages(PROMPTS[0]))])
     ours = model.forward(ids, armed={}, keep_logits=0)
     with torch.inference_mode():
         plain = model._model(input_ids=ids, use_cache=False).logits
@@ -85,14 +85,14 @@ def test_empty_plan_is_bit_identical_to_the_untouched_model(model):
 
 
 def test_empty_plan_gives_the_same_tokens_in_a_batch(model):
-    prompts = [model.encode(chat(prompt)) for prompt in PROMPTS]
+    prompts = [model.encode(question_messages(prompt)) for prompt in PROMPTS]
     ours = module_tokens(model, prompts, SteeringPlan())
     assert ours == plain_hooks.hook_tokens(model, prompts, SteeringPlan(), GREEDY.max_new_tokens)
     assert ours == plain_hooks.nnsight_tokens(model, prompts, SteeringPlan(), GREEDY.max_new_tokens)
 
 
 def test_strength_zero_and_no_persona_are_the_same_tokens_as_the_untouched_model(model, engine):
-    plain = plain_hooks.hook_tokens(model, [model.encode(chat(PROMPTS[0]))], SteeringPlan(), 12)[0]
+    plain = plain_hooks.hook_tokens(model, [model.encode(question_messages(PROMPTS[0]))], SteeringPlan(), 12)[0]
     for persona, strength in ((None, 1.0), ("sage", 0.0)):
         stream = engine.stream(PROMPTS[0], persona, strength=strength, sampling=GREEDY)
         assert list(stream)
@@ -113,8 +113,8 @@ def next_block_inputs(model, plan, layers, dtype):
     weights = [(part, part.data) for part in (*model._model.parameters(), *model._model.buffers())]
     model._model.to(dtype)
     try:
-        rows = [Row(model.encode(chat(PROMPTS[0])), plan)]
-        for _ in decode(model, rows, GREEDY):
+        rows = [Row(model.encode(question_messages(PROMPTS[0])), plan)]
+        for _ in generate_tokens(model, rows, GREEDY):
             pass
     finally:
         for part, data in weights:  # the shared model gets its own numbers back, and not rounded ones

@@ -20,6 +20,7 @@ from persona_core.errors import PlotError
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.personas.manager import PersonaManager
 from persona_core.plugins.loading import load_plugins
+from persona_core.plugins.opening import get_config
 from persona_core.reports.plots import dose, drift, intervals, layers, matrix, space
 from persona_core.reports.plots.conversation import Turn, read_conversation
 from persona_core.reports.plots.figure import check_format, inline_svg, label_ends, new_figure, write
@@ -41,7 +42,7 @@ def workspace(workspace_folder: Path) -> Path:
 
 @pytest.fixture
 def manager(workspace: Path) -> PersonaManager:
-    return PersonaManager()
+    return PersonaManager(get_config())
 
 
 def plot(*arguments: object, code: int = 0) -> Result:
@@ -435,6 +436,7 @@ def test_pictures_of_vectors_need_no_torch_and_help_no_matplotlib(
 import sys
 from persona_core.cli import build_cli
 from persona_core.plugins.loading import load_plugins
+from persona_core.plugins.opening import get_config
 try:
     build_cli(load_plugins())(args=["plot", *sys.argv[1:]])
 finally:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from persona_core.errors import PluginError
-from persona_core.plugins.loading import BUILTIN, LoadFailure, PluginManager, load_plugins
+from persona_core.plugins.loading import load_plugins
+from persona_core.settings.installed import BUILTIN, LoadFailure, PluginManager
 from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
 
 Install = Callable[..., Distribution]

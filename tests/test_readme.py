@@ -10,7 +10,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_examples_of_the_readme_run(workspace_folder, model, monkeypatch):
-    from persona_core import PersonaManager
+    from persona_core import PersonaManager, get_config
     from persona_core.cli import build_cli
     from persona_core.plugins.loading import load_plugins
     from persona_core.settings.config_file import set_values
@@ -22,6 +22,6 @@ def test_examples_of_the_readme_run(workspace_folder, model, monkeypatch):
     assert len(BLOCKS) == 2
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), names)
-    assert "my_persona" in PersonaManager().names()
+    assert "my_persona" in PersonaManager(get_config()).names()
     assert torch.isfinite(names["activations"].raw_vector).all()
     assert all(reply.receipt.layers for reply in names["replies"])

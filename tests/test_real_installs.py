@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.plugins.loading import GROUP, load_plugins
+from persona_core.plugins.loading import load_plugins
 from persona_core.settings.config_file import set_value
+from persona_core.settings.installed import GROUP
 from persona_core.settings.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persona_core.base.messages import Message
 from persona_core.chat.conversation import Conversation, Turn
 from persona_core.chat.log import (
     Event,
@@ -18,7 +19,6 @@ from persona_core.chat.log import (
 )
 from persona_core.engine.receipt import Receipt
 from persona_core.errors import WorkspaceError
-from persona_core.model.rollout import Message
 from persona_core.vectors.file import ModelIdentity
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_core import ActivationExtractor
+from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import steering_fields
 from persona_core.model.batching import begin, split
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost, reply_log_probs
 from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -47,9 +48,9 @@ def plan(model):
 
 
 def _scripted(model, system, place):
-    prompt = model.encode(chat(ASKED[place], system))
+    prompt = model.encode(question_messages(ASKED[place], system))
     tokens = model.tokenizer.encode(REPLIES[place], add_special_tokens=False)
-    return Rollout(chat(ASKED[place], system), REPLIES[place], len(prompt), "persona", (*prompt, *tokens))
+    return Rollout(question_messages(ASKED[place], system), REPLIES[place], len(prompt), "persona", (*prompt, *tokens))
 
 
 def _halves(rollouts):
@@ -109,7 +110,7 @@ def test_the_cost_of_a_plan_equals_that_of_whole_rows_steered_by_hooks(model, ro
 
 def test_rows_steered_in_a_shared_batch_have_the_tokens_and_the_receipt_of_their_single_runs(model, plan):
     asked = [(system, question) for system in SYSTEMS for question in ASKED]
-    prompts = [model.encode(chat(question, system)) for system, question in asked]
+    prompts = [model.encode(question_messages(question, system)) for system, question in asked]
     plans = [plan, SteeringPlan(), plan, plan, plan, SteeringPlan(probes=plan.probes)]
     together, told = _run(model, [Row(*pair) for pair in zip(prompts, plans, strict=True)])
     for place, pair in enumerate(zip(prompts, plans, strict=True)):
@@ -123,7 +124,7 @@ def test_rows_steered_in_a_shared_batch_have_the_tokens_and_the_receipt_of_their
 
 def _run(model, rows):
     armed = arm_rows(model, rows)
-    for _ in decode(model, rows, Sampling(max_new_tokens=24, temperature=0), armed=armed):
+    for _ in generate_tokens(model, rows, Sampling(max_new_tokens=24, temperature=0), armed=armed):
         pass
     return rows, [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
 

@@ -123,7 +123,7 @@ def test_an_addition_that_touched_nothing_is_an_error(engine):
 
 def test_safety_on_without_an_axis_refuses_and_names_the_command(model, tmp_path):
     config = model.config.replace({"model.name": "smollm2"})
-    manager = PersonaManager(config, plugins=model.plugins)
+    manager = PersonaManager(config)
     bundled = manager.store
     manager.__dict__["store"] = dataclasses.replace(bundled, workspace=tmp_path, ready_made=())
     bundled.persona("sage").save(manager.store.persona_path("sage"))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from persona_core import SteeringEngine, hookimpl
-from persona_core.chat.commands import Ask
+from persona_core.chat.ask import Ask
 from persona_core.chat.conversation import Turn
 from persona_core.chat.monitors import TurnMonitors
 from persona_core.chat.session import ChatSession, Settings

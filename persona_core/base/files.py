@@ -1,9 +1,12 @@
-"""Write a file whole or not at all, and read text with an error that names the file."""
+"""Files: written whole or not at all, appended to line by line, and read with an error that names them."""
 
+import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from persona_core.errors import WorkspaceError
 
@@ -52,6 +55,40 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"cannot read {path}: {error}") from error
+
+
+@dataclass
+class LineCache:
+    """A disk cache of JSON lines, one entry a line: `{"key": KEY, CONTENT: [...]}`; in memory alone without a path.
+
+    A run that was killed resumes from it: a line that was cut short is ignored.
+    """
+
+    path: Path | None
+    content: str
+    entries: dict[str, list[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path | None, content: str) -> "LineCache":
+        """Read the entries that earlier runs have kept."""
+        cache = cls(path, content)
+        if path is not None and path.is_file():
+            for line in read_text(path).splitlines():
+                cache._read(line)
+        return cache
+
+    def add(self, entries: Mapping[str, list[Any]]) -> None:
+        """Keep entries, in memory and on disk."""
+        self.entries |= entries
+        if self.path is not None:
+            append_lines(self.path, [json.dumps({"key": key, self.content: entry}) for key, entry in entries.items()])
+
+    def _read(self, line: str) -> None:
+        try:
+            entry = json.loads(line)
+            self.entries[entry["key"]] = entry[self.content]
+        except (ValueError, KeyError, TypeError):
+            return
 
 
 def _sync(path: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from persona_core.chat.ask import Ask
+
 if TYPE_CHECKING:
     from persona_core.base.progress import Progress
     from persona_core.chat.session import ChatSession
@@ -13,19 +15,6 @@ if TYPE_CHECKING:
 
 class Leave(Exception):
     """The user has said goodbye."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Let the model answer a question now; at another strength or seed than the chat's, where one is given.
-
-    With `replacing` the last turn is taken back once the new reply is there, and stays where none comes.
-    """
-
-    question: str
-    strength: float | None = None
-    seed: int | None = None
-    replacing: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from persona_core.base.messages import Message
 from persona_core.base.records import Record
 from persona_core.engine.receipt import Receipt
-from persona_core.model.rollout import Message
 
 _TRIMMED_TO = 0.75
 """Of the room, once a conversation is trimmed: the turns after that keep their beginning, and with it the cache."""

@@ -16,10 +16,9 @@ from pydantic import ValidationError
 
 from persona_core.base.files import append_lines, read_text, write_atomically
 from persona_core.base.names import check_name, suggestion
-from persona_core.base.records import Record
+from persona_core.base.records import Record, first_problem
 from persona_core.chat.conversation import Conversation, Turn
 from persona_core.errors import WorkspaceError
-from persona_core.personas.archetype import first_problem
 from persona_core.vectors.file import ModelIdentity
 
 R = TypeVar("R", bound=Record)

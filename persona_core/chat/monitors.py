@@ -11,7 +11,7 @@ from persona_core.base.background import within
 from persona_core.base.records import Record
 from persona_core.chat.conversation import Turn
 from persona_core.errors import PluginError
-from persona_core.plugins.loading import PluginManager
+from persona_core.settings.installed import PluginManager
 
 if TYPE_CHECKING:
     from pluggy import HookImpl

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from persona_core.base.records import digest
 from persona_core.chat.conversation import Conversation, Turn
 from persona_core.chat.log import Event, SessionLog, load_session, what_has_changed
 from persona_core.chat.monitors import TurnMonitors, TurnRequest
 from persona_core.engine.receipt import mixture
+from persona_core.engine.request import SteeringRequest
 from persona_core.errors import SafetyUnavailable, SteeringError
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.prompting import Prompting, persona_prompt, prompted, steered
 from persona_core.vectors.store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
-    from persona_core.chat.commands import Ask
+    from persona_core.base.messages import Message
+    from persona_core.chat.ask import Ask
     from persona_core.engine.engine import Reply, ReplyStream, SteeringEngine
-    from persona_core.engine.planning import Steering
     from persona_core.model.decoding import Sampling
-    from persona_core.model.rollout import Message
 
 _SHORTEST_REPLY = 64
 """Tokens of the context that are kept free for a reply."""
@@ -78,12 +78,10 @@ class ChatSession:
         """The session's name; empty until its first turn is kept, unless the user has named it."""
         return self.log.name if self.log is not None else self.session_name
 
-    def steering(self) -> Steering:
+    def steering(self) -> SteeringRequest:
         """Return what is asked for now."""
-        from persona_core.engine.planning import Steering
-
         personas = steered(self.settings.personas, self.settings.prompting)
-        return Steering(personas, self.settings.strength, self.settings.safety)
+        return SteeringRequest(personas, self.settings.strength, self.settings.safety)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
         """Speak as these from now on; raise where one is not there."""
@@ -225,7 +223,7 @@ class ChatSession:
         """Return persona -> digest of its file, for those that are there."""
         known = set(self.manager.names())
         paths = {name: self.manager.require(name) for name in names if name in known}
-        return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
+        return {name: digest(path.read_bytes()) for name, path in paths.items()}
 
     def status(self) -> str:
         """Return the state in a line."""
@@ -311,6 +309,4 @@ class ChatSession:
 
 def checked_strength(strength: float) -> float:
     """Return a strength in range, or raise `SteeringError`."""
-    from persona_core.engine.planning import Steering
-
-    return Steering({}, strength).strength
+    return SteeringRequest({}, strength).strength

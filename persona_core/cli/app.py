@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from persona_core.engine.engine import SteeringEngine
     from persona_core.model.wrapper import ModelWrapper
     from persona_core.personas.manager import PersonaManager
-    from persona_core.plugins.loading import LoadFailure, PluginManager
     from persona_core.settings.config import Config
+    from persona_core.settings.installed import LoadFailure, PluginManager
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -66,7 +66,7 @@ class App:
 
     def config(self) -> Config:
         """Read the configuration."""
-        from persona_core.settings.config import get_config
+        from persona_core.plugins.opening import get_config
 
         return get_config(self.folder, model=self.model_name, plugins=self.plugins)
 

@@ -18,7 +18,7 @@ from persona_core.cli.app import App
 from persona_core.cli.demo import extract_everything
 from persona_core.cli.init import make_workspace
 from persona_core.plugins.loading import load_plugins
-from persona_core.settings.config import get_config
+from persona_core.plugins.opening import get_config
 from persona_core.settings.workspace import Workspace
 
 MANIFEST = "manifest.json"

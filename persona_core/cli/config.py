@@ -5,8 +5,9 @@ import json
 import click
 
 from persona_core.cli.app import App, json_option
-from persona_core.settings.config import keys, model_source
+from persona_core.settings.config import keys
 from persona_core.settings.config_file import set_value, set_values, template, value_of
+from persona_core.settings.model_source import model_source
 
 NAMES_AN_OBJECT = {
     "steering.blending": ("register_blending_strategies", "blending strategy"),

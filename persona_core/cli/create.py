@@ -10,7 +10,7 @@ from persona_core.cli.app import App, model_option
 from persona_core.cli.datasets import generator_option
 from persona_core.cli.extract import extract_all, require_axes
 from persona_core.errors import ArchetypeError, DatasetError
-from persona_core.extraction.data import dataset_path, generator, own_dataset, write_dataset
+from persona_core.extraction.data import dataset_path, find_generator, own_dataset, write_dataset
 from persona_core.extraction.generators import DatasetGenerator
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.dataset import PersonaDataset
@@ -43,7 +43,7 @@ def command(
     if not no_extract:
         require_axes(manager)
     load = cache(lambda: app.model(manager.config))
-    source = generator(manager, maker, load)
+    source = find_generator(manager, maker, load)
     archetype = build(manager, name, description or "", base, source)
     keep(manager, archetype, own_dataset(manager, archetype, source))
     if no_extract:

@@ -9,12 +9,12 @@ from persona_core.cli.app import App, Decorator
 from persona_core.extraction.data import (
     DEFAULT_GENERATOR,
     dataset_path,
+    find_generator,
     generated_persona,
-    generator,
     persona_dataset,
     safety_dataset,
     write_dataset,
-)  # fmt: skip
+)
 from persona_core.personas.dataset import PersonaDataset, SafetyDataset, to_text
 from persona_core.settings.config import Config
 
@@ -91,7 +91,7 @@ def write_all(
 ) -> None:
     """Write the datasets of the kinds, and say which were written and which were kept; no names are all of them."""
     manager = app.manager(config)
-    source = generator(manager, maker, lambda: app.model(config))
+    source = find_generator(manager, maker, lambda: app.model(config))
     todo: dict[Path, PersonaDataset | SafetyDataset] = {}
     if "safety" in kinds:
         todo[manager.workspace.safety_dataset] = source.safety()

@@ -14,7 +14,8 @@ from persona_core.cli.extract import extract_all
 from persona_core.cli.extract_axes import make_axes, show_axis
 from persona_core.cli.init import make_workspace
 from persona_core.personas.manager import PersonaManager
-from persona_core.settings.config import Config, get_config
+from persona_core.plugins.opening import get_config
+from persona_core.settings.config import Config
 from persona_core.settings.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -92,9 +92,9 @@ def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progres
     """Load the model and measure, with the replies, scores and parts that an earlier run has kept."""
     from persona_core.evaluation.prompt_set import join
     from persona_core.evaluation.run import evaluate
-    from persona_core.evaluation.score_cache import ScoreCache
+    from persona_core.evaluation.score_cache import score_cache
     from persona_core.evaluation.setup import Setup, Size
-    from persona_core.model.rollouts import RolloutCache
+    from persona_core.model.rollouts import reply_cache
 
     plugins, folder = manager.plugins, evaluation_folder(manager)
     sets = wanted.prompt_sets or tuple(plugins.registry("register_prompt_sets"))
@@ -107,8 +107,8 @@ def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progres
         prompts=prompts,
         size=Size(**wanted.size),
         seed=wanted.seed,
-        replies=RolloutCache.open(folder / "replies.jsonl"),
-        scores=ScoreCache.open(folder / "scores.jsonl"),
+        replies=reply_cache(folder / "replies.jsonl"),
+        scores=score_cache(folder / "scores.jsonl"),
         progress=progress,
     )
     return evaluate(setup, folder, wanted.parts or None)

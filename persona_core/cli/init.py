@@ -8,7 +8,7 @@ from persona_core.base.files import write_atomically
 from persona_core.cli.app import App
 from persona_core.cli.datasets import write_all
 from persona_core.errors import WorkspaceError
-from persona_core.settings.config import get_config
+from persona_core.plugins.opening import get_config
 from persona_core.settings.config_file import template
 from persona_core.settings.workspace import Workspace, find_workspace
 

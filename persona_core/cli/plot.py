@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona_core.base.files import read_text
+from persona_core.base.records import first_problem
 from persona_core.cli.app import App, Decorator, model_option
 from persona_core.errors import PlotError
-from persona_core.personas.archetype import first_problem
 from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
-from persona_core import __version__
 from persona_core.cli.app import App
 from persona_core.errors import PersonaError
 
 if TYPE_CHECKING:
-    from persona_core.plugins.loading import PluginManager
+    from persona_core.settings.installed import PluginManager
 
 PROGRAM = "persona-steer"
 COMMANDS = {
@@ -125,7 +124,7 @@ def build_cli(plugins: PluginManager | None = None) -> click.Group:
     """Return the command line for these plugins; without any, for the installed ones, loaded when first used."""
 
     @click.group(PROGRAM, cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
-    @click.version_option(__version__, prog_name=PROGRAM)
+    @click.version_option(package_name="persona-core", prog_name=PROGRAM)
     @click.option("--workspace", type=click.Path(path_type=Path, file_okay=False), help="The workspace folder.")
     @click.pass_context
     def root(ctx: click.Context, workspace: Path | None) -> None:

@@ -12,12 +12,12 @@ import click
 
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.prompting import Prompting, persona_prompt, steered
-from persona_core.settings.config import Config
+from persona_core.settings.config import STRONGEST, Config
 from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
+    from persona_core.base.messages import Message
     from persona_core.model.decoding import Sampling
-    from persona_core.model.rollout import Message
 
 
 @dataclass
@@ -108,7 +108,7 @@ class _Count(click.IntRange):
 _OPTIONS = (
     click.option("--persona", help="A persona's name, or none."),
     click.option("--blend", help="Several personas with weights: sage:0.5,trickster:0.3."),
-    click.option("--strength", type=_Number(0, 2), help="0.0-2.0; 1.0 is the calibrated dose."),
+    click.option("--strength", type=_Number(0, int(STRONGEST)), help=f"0.0-{STRONGEST}; 1.0 is the calibrated dose."),
     click.option("--safety", type=click.Choice(["on", "off"]), help="Hold the safety floor, or do not."),
     click.option("--max-new-tokens", type=_Count(1, 32768), help="Longest reply, in tokens."),
     click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from persona_core.base.background import within
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError
-from persona_core.plugins.loading import Registered
+from persona_core.settings.installed import Registered
 from persona_core.steering.blending import BlendingStrategy, WeightedVector
 from persona_core.steering.capping import CappingContext, CappingPolicy
 from persona_core.steering.clamping import MOST

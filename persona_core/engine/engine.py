@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from persona_core.engine.planning import Steering, build_plan
+from persona_core.base.messages import Message, question_messages
+from persona_core.engine.planning import build_plan
 from persona_core.engine.receipt import Receipt, projections, steering_fields
+from persona_core.engine.request import SteeringRequest
 from persona_core.errors import PromptError
 from persona_core.model.batching import common_length
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
-from persona_core.model.rollout import Message, chat
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.steps import Prefix
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
@@ -35,7 +36,7 @@ class ReplyStream:
 
     model: ModelWrapper
     row: Row
-    wanted: Steering
+    wanted: SteeringRequest
     sampling: Sampling
     prefix: Prefix
     reused: int
@@ -46,7 +47,7 @@ class ReplyStream:
 
     def __iter__(self) -> Iterator[str]:
         shown = ""
-        for _ in decode(self.model, [self.row], self.sampling, armed=self.armed, prefix=self.prefix):
+        for _ in generate_tokens(self.model, [self.row], self.sampling, armed=self.armed, prefix=self.prefix):
             text = self._text()
             if text != shown and not text.endswith("\ufffd"):
                 yield text[len(shown) :]
@@ -69,7 +70,7 @@ class SteeringEngine:
 
     def __init__(self, model: ModelWrapper, manager: PersonaManager | None = None) -> None:
         self.model = model
-        self.manager = manager or PersonaManager(model.config, plugins=model.plugins)
+        self.manager = manager or PersonaManager(model.config)
         self._prefix = Prefix([], None)
         self._prefix_plan = ""
 
@@ -83,18 +84,18 @@ class SteeringEngine:
         persona: str | Mapping[str, float] | None = None,
         strength: float | None = None,
         safety: bool | None = None,
-    ) -> Steering:
+    ) -> SteeringRequest:
         """Return what is asked for: a persona, a blend (`sage:0.5,trickster:0.3` or a mapping), or None."""
         settings = self.config.steering
         if isinstance(persona, str):
             persona = parse_blend(persona) if ":" in persona else {persona: 1.0}
-        return Steering(
+        return SteeringRequest(
             dict(persona or {}),
             settings.default_strength if strength is None else strength,
             settings.safety if safety is None else safety,
         )
 
-    def plan(self, wanted: Steering, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
+    def plan(self, wanted: SteeringRequest, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
         """Return the plan that serves a request; raise an error that says what to do where none can."""
         return build_plan(self.model, self.manager, wanted, history)
 
@@ -140,7 +141,7 @@ class SteeringEngine:
             for prompt, wanted, own in zip(prompts, asked, seeds, strict=True)
         ]
         armed = arm_rows(self.model, rows)
-        for _ in decode(self.model, rows, sampling or self.sampling(), armed=armed):
+        for _ in generate_tokens(self.model, rows, sampling or self.sampling(), armed=armed):
             pass
         return [
             Reply(
@@ -171,14 +172,14 @@ class SteeringEngine:
 
 
 def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
-    messages = chat(prompt) if isinstance(prompt, str) else prompt
+    messages = question_messages(prompt) if isinstance(prompt, str) else prompt
     if not messages or not messages[-1]["content"].strip():
         raise PromptError("the prompt is empty: write a question, or `-` to read one from standard input")
     return messages
 
 
 def _receipt(
-    model: ModelWrapper, row: Row, wanted: Steering, armed: Mapping[int, ArmedLayer], place: int, reused: int
+    model: ModelWrapper, row: Row, wanted: SteeringRequest, armed: Mapping[int, ArmedLayer], place: int, reused: int
 ) -> Receipt:
     steered = bool(wanted.active)
     return Receipt(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from persona_core.engine.checked import checked_blend, checked_bounds, few_enough
+from persona_core.engine.request import SteeringRequest
 from persona_core.errors import SafetyUnavailable, SteeringError, VectorError, VectorNotFound
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
@@ -16,34 +16,11 @@ from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProje
 from persona_core.vectors.store import ASSISTANT, SAFETY
 from persona_core.vectors.vector import Axis
 
-STRONGEST = 2.0
-
-
-@dataclass(frozen=True)
-class Steering:
-    """What a user asks for. No persona, or strength 0, leaves the model untouched."""
-
-    personas: Mapping[str, float]
-    strength: float
-    safety: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.strength <= STRONGEST:
-            raise SteeringError(f"strength {self.strength:g} is out of range: use 0.0-{STRONGEST}")
-        for name, weight in self.personas.items():
-            if not 0 <= weight <= STRONGEST:
-                raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")
-
-    @property
-    def active(self) -> dict[str, float]:
-        """The personas that count: none at strength 0, and none of weight 0."""
-        return {name: weight for name, weight in self.personas.items() if weight and self.strength}
-
 
 def build_plan(
     model: ModelWrapper,
     manager: PersonaManager,
-    wanted: Steering,
+    wanted: SteeringRequest,
     history: Sequence[Mapping[str, float]] = (),
 ) -> SteeringPlan:
     """Return the plan; raise a `SteeringError` or `VectorError` for anything that it cannot serve."""
@@ -58,7 +35,9 @@ def build_plan(
     return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active), audits)
 
 
-def _additions(manager: PersonaManager, parts: Sequence[WeightedVector], wanted: Steering) -> tuple[AddDirection, ...]:
+def _additions(
+    manager: PersonaManager, parts: Sequence[WeightedVector], wanted: SteeringRequest
+) -> tuple[AddDirection, ...]:
     name = manager.config.steering.blending
     strategy = manager.plugins.item("register_blending_strategies", name, "blending strategy")
     moved = wanted.strength * checked_blend(strategy, parts)

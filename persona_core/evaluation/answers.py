@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from persona_core.base.files import LineCache
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.evaluation.judges import JudgedReply
 from persona_core.model.decoding import Sampling
-from persona_core.model.rollout import chat
-from persona_core.model.rollouts import RolloutCache, RolloutRequest, roll_out
+from persona_core.model.rollouts import RolloutRequest, roll_out
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
@@ -27,20 +28,22 @@ class ReplyCondition:
         return self.systems[place % len(self.systems)]
 
 
-def answer(
+def answer_questions(
     model: ModelWrapper,
     conditions: Sequence[ReplyCondition],
     questions: Sequence[str],
     sampling: Sampling,
     seed: int,
     *,
-    cache: RolloutCache | None = None,
+    cache: LineCache | None = None,
     progress: Progress = silent,
     stage: str = "replies",
 ) -> list[list[JudgedReply]]:
     """Return one row of replies a condition. A question has the same seed under every condition."""
     requests = [
-        RolloutRequest(chat(question, condition.system(place)), "persona", condition.plan, seed * 1_000_003 + place)
+        RolloutRequest(
+            question_messages(question, condition.system(place)), "persona", condition.plan, seed * 1_000_003 + place
+        )
         for condition in conditions
         for place, question in enumerate(questions)
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from persona_core.base.messages import question_messages
 from persona_core.base.records import Record
 from persona_core.evaluation.setup import Setup
-from persona_core.model.rollout import chat
 from persona_core.model.scoring import plan_cost, plan_gain
 from persona_core.steering.plan import SteeringPlan
 
@@ -23,7 +23,7 @@ class NeutralCost(Record):
 def neutral_cost(setup: Setup, plan: SteeringPlan) -> NeutralCost:
     """Return what a plan changes in the prediction of the prompt set's neutral texts."""
     texts = setup.prompts.neutral
-    prompts = [setup.model.encode(chat(_REQUEST))] * len(texts)
+    prompts = [setup.model.encode(question_messages(_REQUEST))] * len(texts)
     kl, top1 = plan_cost(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan)
     return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))
 
@@ -57,5 +57,5 @@ def as_tokens(setup: Setup, text: str) -> list[int]:
 
 
 def _rise(setup: Setup, plan: SteeringPlan, texts: Sequence[str]) -> float:
-    prompts = [setup.model.encode(chat(question)) for question in setup.prompts.held_out.questions]
+    prompts = [setup.model.encode(question_messages(question)) for question in setup.prompts.held_out.questions]
     return float(plan_gain(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan).mean())

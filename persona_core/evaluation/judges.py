@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
-from persona_core.model.rollout import chat
 from persona_core.personas.archetype import Archetype
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system:
     """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
     from persona_core.model.scoring import reply_log_probs
 
-    prompts = [model.encode(chat(reply.question, system)) for reply in replies]
+    prompts = [model.encode(question_messages(reply.question, system)) for reply in replies]
     return reply_log_probs(model, prompts, [reply.tokens for reply in replies])

@@ -9,9 +9,9 @@ from importlib.resources import files
 import yaml
 from pydantic import ConfigDict, Field
 
-from persona_core.base.records import Record, read_yaml
+from persona_core.base.records import Record, first_problem, read_yaml
 from persona_core.errors import DatasetError
-from persona_core.personas.archetype import Text, first_problem
+from persona_core.personas.archetype import Text
 
 CORE = "core"
 

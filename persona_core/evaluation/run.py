@@ -78,7 +78,7 @@ def _provenance(setup: Setup) -> dict[str, Any]:
     return {
         "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat(),
         "model": setup.model.identity,
-        "machine": machine(str(setup.model.device), str(setup.model.dtype).removeprefix("torch.")),
+        "machine": describe_machine(str(setup.model.device), str(setup.model.dtype).removeprefix("torch.")),
         "versions": {tool: version(tool) for tool in ("persona-core", "torch", "transformers", "nnsight")},
         "seed": setup.seed,
         "digest": setup.digest(),
@@ -88,7 +88,7 @@ def _provenance(setup: Setup) -> dict[str, Any]:
     }
 
 
-def machine(device: str, dtype: str) -> str:
+def describe_machine(device: str, dtype: str) -> str:
     """Return what the figures were measured on."""
     return f"{platform.machine()}, {os.cpu_count()} cores, {device}, {dtype}, Python {platform.python_version()}"
 

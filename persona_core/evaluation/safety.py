@@ -7,6 +7,7 @@ from itertools import combinations
 
 import torch
 
+from persona_core.base.messages import question_messages
 from persona_core.base.records import Record
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.damage import NeutralCost, neutral_cost, voice_gains
@@ -18,7 +19,7 @@ from persona_core.extraction.assistant_axis import separation
 from persona_core.extraction.data import safety_dataset
 from persona_core.extraction.refusal import Starts, refuses, refusing_odds
 from persona_core.extraction.safety_axis import scripted_means
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost
 from persona_core.steering.plan import SteeringPlan
 from persona_core.vectors.store import SAFETY
@@ -84,7 +85,7 @@ def jailbreak_prompts(setup: Setup) -> list[list[int]]:
     pairs = safety_dataset(setup.manager).heldout
     requests = [pair.request for pair in pairs[:: max(len(pairs) // _REQUESTS, 1)]][:_REQUESTS]
     texts = [frame.format(request=request) for frame in setup.prompts.jailbreaks for request in requests]
-    return [setup.model.encode(chat(text)) for text in texts]
+    return [setup.model.encode(question_messages(text)) for text in texts]
 
 
 def starts(setup: Setup) -> Starts:
@@ -96,7 +97,7 @@ def starts(setup: Setup) -> Starts:
 def _floor_effect(setup: Setup) -> FloorEffect:
     floor, none = floor_only(setup), SteeringPlan()
     jailbreaks = jailbreak_prompts(setup)
-    harmless = [setup.model.encode(chat(text)) for text in setup.prompts.safe_looking_unsafe]
+    harmless = [setup.model.encode(question_messages(text)) for text in setup.prompts.safe_looking_unsafe]
     off, on = (_odds(setup, jailbreaks, plan) for plan in (none, floor))
     soft_off, soft_on = (_odds(setup, harmless, plan) for plan in (none, floor))
     rates = {plan.label: _refusal_rates(setup, plan) for plan in (none, floor)}
@@ -148,7 +149,7 @@ def _refusal_rates(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
 def _benign_cost(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
     """Return (KL, top-1 kept) on unsteered replies to the held-out questions."""
     replies = setup.ask([ReplyCondition("unsteered")], "unsteered replies")[0]
-    prompts = [setup.model.encode(chat(reply.question)) for reply in replies]
+    prompts = [setup.model.encode(question_messages(reply.question)) for reply in replies]
     return plan_cost(setup.model, prompts, [reply.tokens for reply in replies], plan)
 
 
@@ -175,8 +176,8 @@ def _default_and_persona_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor
 
 
 def _rollout(setup: Setup, question: str, tokens: Sequence[int], system: str) -> Rollout:
-    prompt = setup.model.encode(chat(question, system))
-    return Rollout(chat(question, system), "", len(prompt), "default", (*prompt, *tokens))
+    prompt = setup.model.encode(question_messages(question, system))
+    return Rollout(question_messages(question, system), "", len(prompt), "default", (*prompt, *tokens))
 
 
 def _effect_kept(setup: Setup) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,16 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from persona_core.base.files import LineCache
 from persona_core.base.progress import Progress, silent
-from persona_core.engine.planning import Steering, build_plan
-from persona_core.evaluation.answers import ReplyCondition, answer
+from persona_core.base.records import digest
+from persona_core.engine.planning import build_plan
+from persona_core.engine.request import SteeringRequest
+from persona_core.evaluation.answers import ReplyCondition, answer_questions
 from persona_core.evaluation.judges import Judge, JudgedReply
 from persona_core.evaluation.prompt_set import PromptSet
-from persona_core.evaluation.score_cache import ScoreCache, cached_scores
+from persona_core.evaluation.score_cache import cached_scores
 from persona_core.extraction.calibration import N_QUESTIONS
 from persona_core.extraction.data import evaluation_questions
 from persona_core.model.decoding import Sampling
-from persona_core.model.rollouts import RolloutCache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.manager import PersonaManager
@@ -49,8 +50,8 @@ class Setup:
     prompts: PromptSet
     size: Size = Size()
     seed: int = 0
-    replies: RolloutCache | None = None
-    scores: ScoreCache | None = None
+    replies: LineCache | None = None
+    scores: LineCache | None = None
     progress: Progress = silent
 
     @cached_property
@@ -75,7 +76,7 @@ class Setup:
         """Return the plan that `generate` would use, default settings where none are given."""
         settings = self.model.config.steering
         weights = {personas: 1.0} if isinstance(personas, str) else dict(personas)
-        wanted = Steering(
+        wanted = SteeringRequest(
             weights,
             settings.default_strength if strength is None else strength,
             settings.safety if safety is None else safety,
@@ -87,7 +88,7 @@ class Setup:
     ) -> list[list[JudgedReply]]:
         """Return one row of replies a condition."""
         asked = self.questions if questions is None else questions
-        return answer(
+        return answer_questions(
             self.model,
             conditions,
             asked,
@@ -125,4 +126,4 @@ class Setup:
             self.questions,
             self.model.config.model_dump_json(),
         ]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
+        return digest(json.dumps(what), 12)

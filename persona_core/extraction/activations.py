@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import ExtractionError
 from persona_core.extraction.generators import DEFAULT_PROMPTS
 from persona_core.model.batching import Batch, begin
 from persona_core.model.decoding import Sampling
-from persona_core.model.rollout import Condition, Rollout, chat
-from persona_core.model.rollouts import RolloutCache, RolloutRequest, roll_out
+from persona_core.model.rollouts import Condition, Rollout, RolloutRequest, reply_cache, roll_out
 from persona_core.model.wrapper import ModelWrapper, batches
 from persona_core.settings.config import Config
 from persona_core.vectors.maths import masked_mean, mean_difference
@@ -58,7 +58,7 @@ class ActivationExtractor:
         self.config = config or model.config
         self.progress = progress
         place = self.config.workspace.cache / model.identity.slug / "rollouts.jsonl"
-        self._cache = RolloutCache.open(place)
+        self._cache = reply_cache(place)
 
     def extract_for_persona(
         self,
@@ -82,7 +82,9 @@ class ActivationExtractor:
         """Sample one reply for every prompt and question; finished ones are taken from the workspace's cache."""
         if not system_prompts or not questions:
             raise ExtractionError("extraction needs at least one system prompt and one question")
-        requests = [RolloutRequest(chat(q, system), condition) for system in system_prompts for q in questions]
+        requests = [
+            RolloutRequest(question_messages(q, system), condition) for system in system_prompts for q in questions
+        ]
         settings = self.config.extraction
         sampling = Sampling(settings.max_new_tokens, settings.temperature, top_p=1.0)
         return roll_out(

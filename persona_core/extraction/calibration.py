@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import torch
 
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.extraction.data import calibration_questions
 from persona_core.extraction.layer_bands import best_band
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import chat
+from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.model.scoring import plan_costs, reply_log_probs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import PersonaDataset
@@ -87,7 +87,7 @@ def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibr
 
 def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:
     return [
-        Trial(question, 0.0, Row(model.encode(chat(question, system)), SteeringPlan(), _SEED + place))
+        Trial(question, 0.0, Row(model.encode(question_messages(question, system)), SteeringPlan(), _SEED + place))
         for place, question in enumerate(questions)
     ]
 
@@ -100,18 +100,18 @@ def _steered_trials(model: ModelWrapper, vector: PersonaVector, dose: float, que
 
 def _answer(model: ModelWrapper, trials: Sequence[Trial], progress: Progress, stage: str) -> None:
     sampling = Sampling(_TOKENS, model.config.generation.temperature, model.config.generation.top_p)
-    for done, _ in enumerate(decode(model, [trial.row for trial in trials], sampling)):
+    for done, _ in enumerate(generate_tokens(model, [trial.row for trial in trials], sampling)):
         progress(stage, done + 1, _TOKENS)
     progress(stage, _TOKENS, _TOKENS)
 
 
 def _replies(model: ModelWrapper, trials: Sequence[Trial]) -> list[tuple[list[int], list[int]]]:
     """Return (bare prompt, reply) of each trial."""
-    return [(model.encode(chat(trial.question)), trial.row.tokens) for trial in trials]
+    return [(model.encode(question_messages(trial.question)), trial.row.tokens) for trial in trials]
 
 
 def _log_probs(model: ModelWrapper, trials: Sequence[Trial], system: str = "") -> torch.Tensor:
-    prompts = [model.encode(chat(trial.question, system)) for trial in trials]
+    prompts = [model.encode(question_messages(trial.question, system)) for trial in trials]
     return reply_log_probs(model, prompts, [trial.row.tokens for trial in trials])
 
 

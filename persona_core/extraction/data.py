@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_GENERATOR = "templates"
 
 
-def generator(
+def find_generator(
     manager: PersonaManager, name: str = DEFAULT_GENERATOR, model: Callable[[], ModelWrapper] | None = None
 ) -> DatasetGenerator:
     """Return an installed dataset generator, with the argument of `NAME:ARGUMENT` and the model where it wants one.
@@ -53,7 +53,7 @@ def persona_dataset(manager: PersonaManager, name: str) -> PersonaDataset:
     path = dataset_path(manager, name)
     if path.is_file():
         return from_text(PersonaDataset, read_text(path), str(path))
-    return generated_persona(manager, name, generator(manager))
+    return generated_persona(manager, name, find_generator(manager))
 
 
 def safety_dataset(manager: PersonaManager) -> SafetyDataset:
@@ -61,7 +61,7 @@ def safety_dataset(manager: PersonaManager) -> SafetyDataset:
     path = manager.workspace.safety_dataset
     if path.is_file():
         return from_text(SafetyDataset, read_text(path), str(path))
-    return generator(manager).safety()
+    return find_generator(manager).safety()
 
 
 def generated_persona(manager: PersonaManager, name: str, maker: DatasetGenerator) -> PersonaDataset:
@@ -74,7 +74,8 @@ def own_dataset(manager: PersonaManager, archetype: Archetype, maker: DatasetGen
     """Return what a generator makes of a new archetype, or None where extraction makes the same of it by itself."""
     settings = manager.config.extraction
     made, usual = (
-        each.persona(archetype, settings.system_prompts, settings.questions) for each in (maker, generator(manager))
+        each.persona(archetype, settings.system_prompts, settings.questions)
+        for each in (maker, find_generator(manager))
     )
     return None if made == usual else made
 

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import AxisTooWeak
 from persona_core.extraction.refusal import Starts, refusing_odds
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_costs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import SafetyDataset
@@ -76,7 +77,7 @@ def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int
     """Return held-out requests, each in one of the frames."""
     pairs = data.heldout[:_PROMPTS]
     texts = [data.frames[place % len(data.frames)].format(request=pair.request) for place, pair in enumerate(pairs)]
-    return [model.encode(chat(text)) for text in texts]
+    return [model.encode(question_messages(text)) for text in texts]
 
 
 def _costs(model: ModelWrapper, plans: Sequence[SteeringPlan], benign: Sequence[Rollout]) -> list[tuple[float, float]]:

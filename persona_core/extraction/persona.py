@@ -14,7 +14,7 @@ from persona_core.extraction.activations import ActivationExtractor, Activations
 from persona_core.extraction.calibration import calibrate
 from persona_core.extraction.data import persona_dataset
 from persona_core.model.gradient import reply_gradient
-from persona_core.model.rollout import Rollout
+from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.building import Agreement, build_persona, judge
 from persona_core.personas.dataset import PersonaDataset

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from persona_core.base.messages import question_messages
 from persona_core.errors import AxisTooWeak
 from persona_core.extraction.activations import ActivationExtractor
 from persona_core.extraction.assistant_axis import AxisExtraction, projection_quantiles, separation
@@ -22,7 +23,7 @@ from persona_core.extraction.data import safety_dataset
 from persona_core.extraction.floor_calibration import calibrate_floor
 from persona_core.extraction.refusal import Starts, first_token_odds
 from persona_core.model.gradient import displacement_gradient
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.building import QUANTILE_LEVELS
 from persona_core.personas.dataset import SafetyDataset, SafetyPair
@@ -93,8 +94,10 @@ def recalibrate(work: AxisExtraction) -> Axis:
 def axis_parts(work: AxisExtraction, data: SafetyDataset) -> Parts:
     """Return the three directions, the reference personas' span projected out of each."""
     contrast = mean_difference(*scripted_means(work.extractor, data.train, "training pairs"))
-    harmful = [work.model.encode(chat(text)) for text in harmful_prompts(data)]
-    harmless = [work.model.encode(chat(question)) for question in next(iter(work.datasets.values())).questions]
+    harmful = [work.model.encode(question_messages(text)) for text in harmful_prompts(data)]
+    harmless = [
+        work.model.encode(question_messages(question)) for question in next(iter(work.datasets.values())).questions
+    ]
     ends = prompt_ends(work.extractor, harmless).mean(0) - prompt_ends(work.extractor, harmful).mean(0)
     gradient = refusing_gradient(work, harmful, data)
     return Parts(contrast, *(project_out_span(part, work.raws) for part in (contrast, gradient, ends)))
@@ -164,9 +167,9 @@ def _measure(
 
 
 def _scripted(model: ModelWrapper, request: str, reply: str) -> Rollout:
-    prompt = model.encode(chat(request))
+    prompt = model.encode(question_messages(request))
     tokens = model.tokenizer.encode(reply, add_special_tokens=False)
-    return Rollout(chat(request), reply, len(prompt), "default", (*prompt, *tokens))
+    return Rollout(question_messages(request), reply, len(prompt), "default", (*prompt, *tokens))
 
 
 def _rounded(values: Float[Tensor, "layer"]) -> list[float]:

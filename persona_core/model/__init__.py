@@ -1,1 +1,4 @@
-"""."""
+"""Model: one language model, found, loaded and run; the one room that knows nnsight and transformers.
+
+May import `steering`, `personas` and below.
+"""

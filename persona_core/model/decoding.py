@@ -60,7 +60,7 @@ class _Running:
     chance: torch.Generator
 
 
-def decode(
+def generate_tokens(
     model: ModelWrapper,
     rows: Sequence[Row],
     sampling: Sampling,

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper, batches
 
 _BATCH = 8
@@ -64,7 +65,7 @@ def reply_gradient(
 
     In units of the mean log-probability a token, per unit of the stream. The replies follow the bare question.
     """
-    prompts = [model.encode(chat(rollout.messages[-1]["content"])) for rollout in rollouts]
+    prompts = [model.encode(question_messages(rollout.messages[-1]["content"])) for rollout in rollouts]
     replies = [rollout.token_ids[rollout.response_start :] for rollout in rollouts]
 
     def likelihood(log_probs: Float[Tensor, "row token vocab"], places: Sequence[int]) -> Tensor:

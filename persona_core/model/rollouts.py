@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from persona_core.base.files import append_lines, read_text
+from persona_core.base.files import LineCache
+from persona_core.base.messages import Message
 from persona_core.base.progress import Progress, silent
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import Condition, Message, Rollout
+from persona_core.base.records import digest
+from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.model.wrapper import ModelWrapper, batches
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
+
+Condition = Literal["persona", "default"]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """`token_ids[response_start:]` is the reply as it was sampled; `score` is a judge's, where one has read it."""
+
+    messages: tuple[Message, ...]
+    response: str
+    response_start: int
+    condition: Condition
+    token_ids: tuple[int, ...]
+    score: float | None = None
+
+    @property
+    def n_response_tokens(self) -> int:
+        """The length of the reply in tokens."""
+        return len(self.token_ids) - self.response_start
 
 
 @dataclass(frozen=True)
@@ -27,34 +47,9 @@ class RolloutRequest:
     """Where none is given, one made from the seed of all and the request's place."""
 
 
-@dataclass
-class RolloutCache:
-    """Replies by what they were sampled from: model, prompt, sampling and seed. A line cut short is ignored."""
-
-    path: Path | None
-    replies: dict[str, list[int]] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, path: Path | None) -> RolloutCache:
-        """Read what is there."""
-        cache = cls(path)
-        if path is not None and path.is_file():
-            for line in read_text(path).splitlines():
-                cache._read(line)
-        return cache
-
-    def add(self, found: dict[str, list[int]]) -> None:
-        """Keep replies, in memory and on disk."""
-        self.replies |= found
-        if self.path is not None:
-            append_lines(self.path, [json.dumps({"key": key, "tokens": tokens}) for key, tokens in found.items()])
-
-    def _read(self, line: str) -> None:
-        try:
-            entry = json.loads(line)
-            self.replies[entry["key"]] = entry["tokens"]
-        except (ValueError, KeyError, TypeError):
-            return
+def reply_cache(path: Path | None) -> LineCache:
+    """Open a cache of replies' tokens, kept by model, prompt, sampling and seed."""
+    return LineCache.open(path, "tokens")
 
 
 def roll_out(
@@ -63,40 +58,51 @@ def roll_out(
     sampling: Sampling,
     seed: int,
     *,
-    cache: RolloutCache | None = None,
+    cache: LineCache | None = None,
     progress: Progress = silent,
     stage: str = "replies",
 ) -> list[Rollout]:
     """Answer every request, in its order. Row `i` of a condition has a seed of its own made from `seed` and `i`."""
-    cache = cache or RolloutCache(None)
     prompts = [model.encode(request.messages) for request in requests]
     rows = [
-        Row(prompt, request.plan, seed * 1_000_003 + place if request.seed is None else request.seed)
-        for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
+        Row(prompt, request.plan, seed * 1_000_003 + index if request.seed is None else request.seed)
+        for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
     ]
-    keys = [reply_key(model, row, sampling) for row in rows]
-    missing = [place for place, key in enumerate(keys) if key not in cache.replies]
-    done = len(requests) - len(missing)
-    progress(stage, done, len(requests))
-    for batch in batches([len(prompts[place]) for place in missing], model.config.extraction.batch_size):
-        places = [missing[place] for place in batch]
-        for _ in decode(model, [rows[place] for place in places], sampling):
+    replies = sample_rows(model, rows, sampling, cache, progress=progress, stage=stage)
+    return [_rollout(model, *each) for each in zip(requests, prompts, replies, strict=True)]
+
+
+def sample_rows(
+    model: ModelWrapper,
+    rows: Sequence[Row],
+    sampling: Sampling,
+    cache: LineCache | None = None,
+    *,
+    progress: Progress = silent,
+    stage: str = "replies",
+) -> list[list[int]]:
+    """Return the reply's tokens of every row; rows that the cache holds are not sampled again."""
+    cache = cache or reply_cache(None)
+    keys = [_reply_key(model, row, sampling) for row in rows]
+    missing = [index for index, key in enumerate(keys) if key not in cache.entries]
+    done = len(rows) - len(missing)
+    progress(stage, done, len(rows))
+    for batch in batches([len(rows[index].prompt) for index in missing], model.config.extraction.batch_size):
+        sampled = [missing[place] for place in batch]
+        for _ in generate_tokens(model, [rows[index] for index in sampled], sampling):
             pass
-        cache.add({keys[place]: rows[place].tokens for place in places})
-        done += len(places)
-        progress(stage, done, len(requests))
-    return [
-        _rollout(model, request, prompt, cache.replies[key])
-        for request, prompt, key in zip(requests, prompts, keys, strict=True)
-    ]
+        cache.add({keys[index]: rows[index].tokens for index in sampled})
+        done += len(sampled)
+        progress(stage, done, len(rows))
+    return [cache.entries[key] for key in keys]
 
 
-def reply_key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
+def _reply_key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
     """Return what a reply is kept by: the same key is the same reply."""
-    what = [model.identity.fingerprint, str(model.dtype), list(row.prompt), repr(sampling), row.seed]
+    key = [model.identity.fingerprint, str(model.dtype), list(row.prompt), repr(sampling), row.seed]
     if row.plan.changes:
-        what.append(row.plan.digest())
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
+        key.append(row.plan.digest())
+    return digest(json.dumps(key), 24)
 
 
 def _rollout(model: ModelWrapper, request: RolloutRequest, prompt: list[int], reply: list[int]) -> Rollout:

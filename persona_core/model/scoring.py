@@ -23,6 +23,19 @@ def reply_log_probs(
     return _means(model, prompts, replies, UNSTEERED)
 
 
+def next_logits(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan = UNSTEERED
+) -> Float[Tensor, "row vocab"]:
+    """Return the logits of the token that follows each prompt, steered by a plan; float32, on the CPU."""
+    logits: dict[int, Tensor] = {}
+    for indices in batches([len(prompt) for prompt in prompts], _BATCH):
+        rows = [prompts[index] for index in indices]
+        armed = arm_rows(model, [Row(row, plan) for row in rows])
+        batch = begin(model, rows, [len(row) - 1 for row in rows], armed=armed)
+        logits |= zip(indices, batch.run(model, armed)[:, -1].float().cpu(), strict=True)
+    return torch.stack([logits[index] for index in range(len(prompts))])
+
+
 def plan_cost(
     model: ModelWrapper,
     prompts: Sequence[Sequence[int]],

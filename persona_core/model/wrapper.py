@@ -17,16 +17,15 @@ from nnsight.intervention.interleaver import Interleaver
 from torch import Tensor, nn
 
 from persona_core.base.layers import resolve_layers
+from persona_core.base.messages import Message
 from persona_core.errors import ModelError, PromptError
 from persona_core.model.compiled import Twin
 from persona_core.model.cpu_linear import lay_out
 from persona_core.model.kv_cache import is_whole, new_cache
 from persona_core.model.loading.load import LoadedModel, identify, load_model, longest_context
-from persona_core.model.rollout import Message
-from persona_core.plugins.loading import PluginManager, load_plugins
-from persona_core.settings.config import Config, get_config
-from persona_core.settings.model_source import Report
-from persona_core.settings.plugin_choice import plugin_choice
+from persona_core.settings.config import Config
+from persona_core.settings.installed import PluginManager
+from persona_core.settings.model_source import Notify
 from persona_core.steering import layer as steer_module
 from persona_core.steering.layer import Armed, Steer
 from persona_core.vectors.file import ModelIdentity
@@ -59,17 +58,16 @@ class ModelWrapper:
 
     def __init__(
         self,
-        config: Config | None = None,
+        config: Config,
         *,
         plugins: PluginManager | None = None,
-        report: Report = lambda line: None,
+        report: Notify = lambda line: None,
         loaded: LoadedModel | None = None,
     ) -> None:
         """Load the configured model, or take one that is `loaded`; raise `ModelError` where it cannot be had."""
-        self.config = config or get_config(plugins=plugins)
-        self.plugins = plugins or load_plugins(choice=plugin_choice(self.config.workspace))
+        self.config = config if plugins is None else config.opened_with(plugins)
         _use_all_cores()
-        loaded = loaded or load_model(self.config, self.plugins, report)
+        loaded = loaded or load_model(self.config, report)
         self.tokenizer = loaded.tokenizer
         self.identity: ModelIdentity = identify(loaded)
         self.lock = threading.RLock()
@@ -79,7 +77,7 @@ class ModelWrapper:
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
         self._twin = Twin(self._model) if self._compiles() else None
-        self._report: Report | None = report
+        self._report: Notify | None = report
         self.n_steps = 0
         self.nnsight = TransformersModel(
             loaded.model,

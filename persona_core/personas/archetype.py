@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints
 
 from persona_core.base.files import read_text
 from persona_core.base.names import NAME_PATTERN
-from persona_core.base.records import Record, read_yaml
+from persona_core.base.records import Record, first_problem, read_yaml
 from persona_core.errors import ArchetypeError
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -45,15 +45,6 @@ class Archetype(Record):
         """Return YAML that `from_yaml` reads back to an equal archetype."""
         data = self.model_dump(mode="json")
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-
-
-def first_problem(error: Exception) -> str:
-    """Say in one line what a YAML or pydantic error is about."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        return f"{where}: {first['msg']}"
-    return " ".join(str(error).split())
 
 
 def archetypes_from(package: str) -> list[Archetype]:

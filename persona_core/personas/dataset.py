@@ -1,15 +1,14 @@
 """The data that extraction reads: editable YAML, one persona a file, and one file for safety."""
 
-import hashlib
 import json
 from typing import Annotated, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field
 
-from persona_core.base.records import Record, read_yaml
+from persona_core.base.records import Record, digest, first_problem, read_yaml
 from persona_core.errors import DatasetError
-from persona_core.personas.archetype import Text, first_problem
+from persona_core.personas.archetype import Text
 
 STAMP = "# persona-steer dataset, generated; sha256 of what follows: "
 
@@ -26,11 +25,11 @@ class PersonaDataset(Record):
 
     def digest(self) -> str:
         """Return a short hash of the whole content."""
-        return _digest(self.model_dump_json())
+        return digest(self.model_dump_json())
 
     def default_digest(self) -> str:
         """Return a short hash of the default side: equal for personas that share a baseline."""
-        return _digest(json.dumps([self.default_prompts, self.questions]))
+        return digest(json.dumps([self.default_prompts, self.questions]))
 
 
 class SafetyPair(Record):
@@ -70,7 +69,7 @@ class SafetyDataset(Record):
 
     def digest(self) -> str:
         """Return a short hash of the whole content."""
-        return _digest(self.model_dump_json())
+        return digest(self.model_dump_json())
 
 
 Dataset = TypeVar("Dataset", PersonaDataset, SafetyDataset)
@@ -79,7 +78,7 @@ Dataset = TypeVar("Dataset", PersonaDataset, SafetyDataset)
 def to_text(dataset: PersonaDataset | SafetyDataset) -> str:
     """Return YAML under a first line that tells later whether somebody has edited it."""
     body = yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-    return f"{STAMP}{_digest(body)}\n{body}"
+    return f"{STAMP}{digest(body)}\n{body}"
 
 
 def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
@@ -93,8 +92,4 @@ def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
 def is_edited(text: str) -> bool:
     """Tell whether a dataset's text is other than what was generated."""
     first, _, body = text.partition("\n")
-    return first != f"{STAMP}{_digest(body)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return first != f"{STAMP}{digest(body)}"

@@ -13,9 +13,8 @@ from persona_core.base.names import check_name, suggestion
 from persona_core.errors import ArchetypeError, PluginError, VectorError, VectorNotFound, WorkspaceError
 from persona_core.personas.archetype import Archetype, archetypes_in
 from persona_core.personas.state import WorkspaceState, read_state, write_state
-from persona_core.plugins.loading import BUILTIN, PluginManager, load_plugins
-from persona_core.settings.config import Config, get_config, model_slug
-from persona_core.settings.plugin_choice import plugin_choice
+from persona_core.settings.config import Config
+from persona_core.settings.installed import BUILTIN, PluginManager
 from persona_core.vectors.file import ModelIdentity, VectorHeader, read_arrays
 from persona_core.vectors.store import BASELINE, VectorStore
 
@@ -43,11 +42,11 @@ class PersonaEntry:
 class PersonaManager:
     """The personas of the configured model: the workspace's own over the ready-made ones. Needs no model."""
 
-    def __init__(self, config: Config | None = None, *, plugins: PluginManager | None = None) -> None:
-        self.config = config or get_config(plugins=plugins)
+    def __init__(self, config: Config, *, plugins: PluginManager | None = None) -> None:
+        self.config = config if plugins is None else config.opened_with(plugins)
         self.workspace = self.config.workspace
-        self.plugins = plugins or load_plugins(choice=plugin_choice(self.workspace))
-        self.slug = model_slug(self.config.model.name, self.plugins)
+        self.plugins = self.config.installed
+        self.slug = self.config.slug
         self._read: dict[str, PersonaVector] = {}
 
     @cached_property

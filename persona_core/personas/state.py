@@ -8,9 +8,8 @@ from pathlib import Path
 from pydantic import ConfigDict, Field, ValidationError
 
 from persona_core.base.files import read_text, write_atomically
-from persona_core.base.records import Record
+from persona_core.base.records import Record, first_problem
 from persona_core.errors import WorkspaceError
-from persona_core.personas.archetype import first_problem
 
 
 class WorkspaceState(Record):

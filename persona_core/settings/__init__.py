@@ -1,1 +1,4 @@
-"""."""
+"""Settings: what the user has chosen and installed: workspace, configuration, the table of what packages brought.
+
+May import `base`.
+"""

@@ -1,7 +1,6 @@
-"""Config: YAML in, validated, with the recommended values of the model where the user has set none."""
+"""Config: the records of the configuration, validated, and what it was opened with: a workspace and packages."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,11 +15,13 @@ from pydantic import (
 from persona_core.base.layers import check_layers
 from persona_core.base.names import NAME_PATTERN, suggestion
 from persona_core.base.records import Record
-from persona_core.errors import ConfigError, ModelError, PluginError
-from persona_core.plugins.loading import PluginManager, load_plugins
-from persona_core.settings.model_source import ModelScheme, ModelSource
-from persona_core.settings.plugin_choice import plugin_choice, read_config_data
+from persona_core.errors import ConfigError, PluginError
+from persona_core.settings.installed import PluginManager
+from persona_core.settings.model_source import ModelSource, model_source, slug_of
 from persona_core.settings.workspace import Workspace, find_workspace
+
+STRONGEST = 2.0
+"""The highest strength of a request and the highest weight of a persona in it; 1.0 is the calibrated dose."""
 
 
 def _layers(value: object) -> str:
@@ -85,7 +86,7 @@ class ExtractionSettings(_Section):
 class SteeringSettings(_Section):
     """How personas are added and what holds them."""
 
-    default_strength: float = Field(1.0, ge=0, le=2, description="0.0-2.0; 1.0 is the calibrated dose")
+    default_strength: float = Field(1.0, ge=0, le=STRONGEST, description=f"0.0-{STRONGEST}; 1.0 is the calibrated dose")
     safety: bool = Field(True, description="hold the safety floor whenever a persona is steered")
     safety_floor_percentile: float = Field(
         25.0, ge=0, le=100, description="of the default assistant's projections: higher is stricter"
@@ -125,11 +126,41 @@ class Config(Record):
     plugins: PluginSettings = Field(default_factory=PluginSettings)
 
     _workspace: Workspace | None = PrivateAttr(None)
+    _installed: PluginManager | None = PrivateAttr(None)
+    _sources: dict[str, ModelSource | None] = PrivateAttr(default_factory=dict)
 
     @property
     def workspace(self) -> Workspace:
         """The folder that this configuration was read from."""
         return self._workspace or find_workspace()
+
+    @property
+    def installed(self) -> PluginManager:
+        """The packages that this configuration was opened with; raises `PluginError` where it was opened with none."""
+        if self._installed is None:
+            raise PluginError("this configuration knows no packages: open the configuration with get_config()")
+        return self._installed
+
+    @property
+    def source(self) -> ModelSource | None:
+        """A package's entry for the configured model, looked up once; None for a hub id, a folder or a file."""
+        name = self.model.name
+        if name not in self._sources:
+            self._sources[name] = model_source(name, self.installed)
+        return self._sources[name]
+
+    @property
+    def slug(self) -> str:
+        """The name of the folder that holds the configured model's vectors; no model is loaded for it."""
+        return slug_of(self.model.name, self.source)
+
+    def opened_with(self, plugins: PluginManager) -> "Config":
+        """Return this configuration with these packages in place of those that it was opened with."""
+        if plugins is self._installed:
+            return self
+        config = self.model_copy()
+        config._installed, config._sources = plugins, {}
+        return config
 
     def replace(self, values: Mapping[str, object]) -> "Config":
         """Return a validated copy with dotted keys such as `extraction.seed` set to new values."""
@@ -137,70 +168,9 @@ class Config(Record):
         for key, value in values.items():
             section, name = split_key(key)
             data[section][name] = value
-        return build_config(data, self.workspace)
-
-
-def get_config(
-    workspace: Path | Workspace | None = None,
-    *,
-    model: str | None = None,
-    plugins: PluginManager | None = None,
-) -> Config:
-    """Read the workspace's `config.yaml` (defaults where there is none); `model` replaces the model it names.
-
-    Values that the model's plugin recommends apply to keys that the file does not set, and to all of them when
-    `model` names another model than the file does.
-    """
-    place = workspace if isinstance(workspace, Workspace) else find_workspace(workspace)
-    data = read_config_data(place.config_file) if place.exists else {}
-    config = build_config(data, place)
-    plugins = plugins or load_plugins(choice=plugin_choice(place))
-    if model is None:
-        return _recommended(config, model_source(config.model.name, plugins), over=data)
-    changed = model != config.model.name
-    config = config.replace({"model.name": model})
-    return _recommended(config, model_source(model, plugins), over={} if changed else data)
-
-
-def model_source(name: str, plugins: PluginManager | None = None) -> ModelSource | None:
-    """Return the plugin's entry for an alias or `SCHEME:ARGUMENT`; None where `name` is a hub id, a folder or a file.
-
-    Raises `ModelError` for a scheme without its argument.
-    """
-    scheme, _, argument = name.partition(":")
-    if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
-        return None
-    plugins = plugins or load_plugins()
-    try:
-        found = plugins.find("register_models", scheme, "model")
-    except PluginError:
-        return None
-    if isinstance(found, ModelScheme):
-        return _of_scheme(found, argument)
-    return found if isinstance(found, ModelSource) and scheme == name else None
-
-
-def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
-    if not argument:
-        raise ModelError(f"{scheme.name!r} alone names no model: write {scheme.usage}")
-    return scheme.source(argument)
-
-
-def model_slug(name: str, plugins: PluginManager | None = None) -> str:
-    """Return the folder name of a model's vectors, without loading the model."""
-    source = model_source(name, plugins)
-    if source is not None:
-        return source.slug
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf":
-        return slug(path.stem)
-    return slug(path.resolve().name if path.is_dir() else name)
-
-
-def slug(name: str) -> str:
-    """Return a name as one safe folder name."""
-    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
-    return safe.strip(".-") or "model"
+        config = build_config(data, self.workspace)
+        config._installed, config._sources = self._installed, self._sources
+        return config
 
 
 def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
@@ -231,18 +201,6 @@ def split_key(key: str) -> tuple[str, str]:
         raise ConfigError(f"no configuration key {key!r}{suggestion(key, keys())}")
     section, _, name = key.partition(".")
     return section, name
-
-
-def _recommended(config: Config, source: ModelSource | None, over: Mapping[str, Any]) -> Config:
-    if source is None:
-        return config
-    wanted = {key: value for key, value in source.recommended.items() if not _is_set(over, key)}
-    return config.replace(wanted) if wanted else config
-
-
-def _is_set(data: Mapping[str, Any], key: str) -> bool:
-    section, _, name = key.partition(".")
-    return name in (data.get(section) or {})
 
 
 def _explain(error: ValidationError) -> str:

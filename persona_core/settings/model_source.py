@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Report = Callable[[str], None]
+from persona_core.errors import ModelError, PluginError
+from persona_core.settings.installed import PluginManager
+
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class ModelSource:
     name: str
     slug: str
     summary: str
-    fetch: Callable[[Report], Path]
+    fetch: Callable[[Notify], Path]
     recommended: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -36,3 +39,47 @@ class ModelScheme:
     usage: str
     summary: str
     source: Callable[[str], ModelSource]
+
+
+def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
+    """Return the plugin's entry for an alias or `SCHEME:ARGUMENT`; None where `name` is a hub id, a folder or a file.
+
+    Raises `ModelError` for a scheme without its argument.
+    """
+    scheme, _, argument = name.partition(":")
+    if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
+        return None
+    try:
+        found = plugins.find("register_models", scheme, "model")
+    except PluginError:
+        return None
+    if isinstance(found, ModelScheme):
+        return _of_scheme(found, argument)
+    return found if isinstance(found, ModelSource) and scheme == name else None
+
+
+def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
+    if not argument:
+        raise ModelError(f"{scheme.name!r} alone names no model: write {scheme.usage}")
+    return scheme.source(argument)
+
+
+def model_slug(name: str, plugins: PluginManager) -> str:
+    """Return the folder name of a model's vectors, without loading the model."""
+    return slug_of(name, model_source(name, plugins))
+
+
+def slug_of(name: str, source: ModelSource | None) -> str:
+    """Return the folder name of the vectors of a model that `source` provides, or that goes by its own name."""
+    if source is not None:
+        return source.slug
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return slug(path.stem)
+    return slug(path.resolve().name if path.is_dir() else name)
+
+
+def slug(name: str) -> str:
+    """Return a name as one safe folder name."""
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
+    return safe.strip(".-") or "model"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from persona_core.base.names import check_name
 from persona_core.errors import SteeringError
+from persona_core.settings.config import STRONGEST
 from persona_core.vectors.vector import PersonaVector
 
 if TYPE_CHECKING:
@@ -107,6 +108,6 @@ def _weight(name: str, text: str) -> float:
         weight = float(text)
     except ValueError:
         raise SteeringError(f"the weight of {name!r} is {text!r}, not a number") from None
-    if not math.isfinite(weight) or not 0 <= weight <= 2:
-        raise SteeringError(f"the weight of {name!r} is {text.strip()}: use 0.0-2.0")
+    if not math.isfinite(weight) or not 0 <= weight <= STRONGEST:
+        raise SteeringError(f"the weight of {name!r} is {text.strip()}: use 0.0-{STRONGEST}")
     return weight

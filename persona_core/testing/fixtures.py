@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from persona_core.chat.session import ChatSession
     from persona_core.engine.engine import SteeringEngine
     from persona_core.model.wrapper import ModelWrapper
-    from persona_core.plugins.loading import PluginManager
+    from persona_core.settings.installed import PluginManager
 
 _CHECKS = [f"persona_core.testing.{kind}_checks" for kind in ("text", "steering", "reply")]
 pytest.register_assert_rewrite(*(name for name in _CHECKS if name not in sys.modules))
@@ -67,7 +67,7 @@ def embedded_model(tmp_path_factory: pytest.TempPathFactory, persona_plugins: Pl
     """
     from persona_core.errors import PersonaError
     from persona_core.model.wrapper import ModelWrapper
-    from persona_core.settings.config import get_config
+    from persona_core.plugins.opening import get_config
 
     config = get_config(tmp_path_factory.mktemp("embedded"), model="smollm2", plugins=persona_plugins)
     try:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from persona_core.engine.engine import SteeringEngine
     from persona_core.model.loading.load import LoadedModel
     from persona_core.model.wrapper import ModelWrapper
-    from persona_core.plugins.loading import PluginManager
     from persona_core.settings.config import Config
+    from persona_core.settings.installed import PluginManager
 
 LAYERS, HIDDEN, CONTEXT = 6, 32, 512
 TARGET_LAYERS, CAPPING_LAYERS = (2, 3), (4, 5)
@@ -47,7 +47,7 @@ def example_engine(folder: Path, plugins: PluginManager | None = None) -> Steeri
 
 def _config(folder: Path, plugins: PluginManager) -> Config:
     from persona_core.base.layers import format_layers
-    from persona_core.settings.config import get_config
+    from persona_core.plugins.opening import get_config
 
     return get_config(folder, model="tiny", plugins=plugins).replace(
         {

@@ -1,1 +1,1 @@
-"""."""
+"""Vectors: directions as numbers and files. May import `base`."""

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from persona_core.base.files import write_atomically
-from persona_core.base.records import Record
+from persona_core.base.records import Record, first_problem
 from persona_core.errors import VectorCorrupt, VectorMismatch, VectorNotFound
-from persona_core.personas.archetype import first_problem
 
 if TYPE_CHECKING:
     import numpy as np

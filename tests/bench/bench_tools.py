@@ -73,7 +73,7 @@ def plain_model() -> Any:
 def embedded_folder() -> Path:
     """Return the folder of the embedded model, made where it is not there yet."""
     from persona_core.plugins.loading import load_plugins
-    from persona_core.settings.config import model_source
+    from persona_core.settings.model_source import model_source
 
     source = model_source("smollm2", load_plugins())
     assert source is not None

@@ -22,15 +22,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, get_config
+from persona_core.base.messages import question_messages
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
 from persona_core.evaluation.prompt_set import core_prompts
-from persona_core.evaluation.score_cache import ScoreCache
+from persona_core.evaluation.score_cache import score_cache
 from persona_core.evaluation.setup import Setup, Size
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap, both_recognised, difference
-from persona_core.model.rollout import chat
-from persona_core.model.rollouts import RolloutCache
+from persona_core.model.rollouts import reply_cache
 from persona_core.model.scoring import plan_costs
 from persona_core.steering.blending import BalancedSum
 from persona_core.steering.plan import SteeringPlan
@@ -65,7 +65,7 @@ class Bench:
     def __init__(self, questions: int, tokens: int, judge_prompts: int) -> None:
         self.config = get_config(model="smollm2")
         self.model = ModelWrapper(self.config)
-        manager = PersonaManager(self.config, plugins=self.model.plugins)
+        manager = PersonaManager(self.config)
         folder = manager.workspace.evaluations / manager.slug / "blending strategies"
         folder.mkdir(parents=True, exist_ok=True)
         self.setup = Setup(
@@ -75,8 +75,8 @@ class Bench:
             judge=LogProbJudge(judge_prompts),
             prompts=core_prompts(),
             size=Size(questions=CHOSEN_ON + questions, tokens=tokens),
-            replies=RolloutCache.open(folder / "replies.jsonl"),
-            scores=ScoreCache.open(folder / "scores.jsonl"),
+            replies=reply_cache(folder / "replies.jsonl"),
+            scores=score_cache(folder / "scores.jsonl"),
         )
         self.questions = self.setup.questions[CHOSEN_ON:]
         self.plain = self.ask([ReplyCondition("unsteered")])[0]
@@ -89,13 +89,13 @@ class Bench:
     def plans(self, strategy: str, strength: float) -> list[SteeringPlan]:
         """Return the plan of every pair, half and half, at the default safety floor."""
         config = self.config.replace({"steering.blending": strategy})
-        setup = replace(self.setup, manager=PersonaManager(config, plugins=self.model.plugins))
+        setup = replace(self.setup, manager=PersonaManager(config))
         return [setup.plan(weights, strength) for weights in HALVES]
 
     def kl(self, plans: Sequence[SteeringPlan]) -> float:
         """Return the mean KL from the unsteered to the steered prediction on unsteered replies, in nats per token."""
         few = self.plain[:KL_REPLIES]
-        prompts = [self.model.encode(chat(reply.question)) for reply in few]
+        prompts = [self.model.encode(question_messages(reply.question)) for reply in few]
         costs = plan_costs(self.model, prompts, [reply.tokens for reply in few], plans)
         return sum(kl for kl, _ in costs) / len(costs)
 

@@ -50,7 +50,7 @@ class Bench:
     def __init__(self, persona: str, questions: int, tokens: int) -> None:
         self.config = get_config(model="smollm2")
         self.model = ModelWrapper(self.config)
-        manager = PersonaManager(self.config, plugins=self.model.plugins)
+        manager = PersonaManager(self.config)
         size = Size(questions=questions, tokens=tokens)
         self.setup = Setup(self.model, manager, PERSONAS, LogProbJudge(), core_prompts(), size)
         self.persona, self.sampling = persona, Sampling(tokens, 0.0)
@@ -75,7 +75,7 @@ class Bench:
     def measure(self, policy: str) -> Found:
         """Read the neutral texts under the policy's bounds alone, and reply under persona and policy."""
         config = self.config.replace({"steering.capping_policy": policy})
-        engine = SteeringEngine(self.model, PersonaManager(config, plugins=self.model.plugins))
+        engine = SteeringEngine(self.model, PersonaManager(config))
         plan = build_plan(self.model, engine.manager, engine.steering(self.persona), self.history(engine))
         cost = neutral_cost(self.setup, SteeringPlan(clamps=plan.clamps))
         rows, receipts = self.replies(engine, self.persona)

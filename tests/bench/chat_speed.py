@@ -11,9 +11,9 @@ from pathlib import Path
 from bench_tools import Work, arguments, interleaved, provenance, times_table, write_section
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
+from persona_core.base.messages import Message
 from persona_core.extraction.data import evaluation_questions
 from persona_core.model.decoding import Sampling
-from persona_core.model.rollout import Message
 
 WITHOUT, WITH = "without reuse", "with the kept cache"
 TURNS, TOKENS, PERSONA = 10, 48, "sage"

@@ -25,10 +25,10 @@ from bench_tools import Timing, Work, interleaved, plain_model, provenance, writ
 from decode_peers import peers
 
 from persona_core import ModelWrapper, get_config
+from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import steering_fields
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.loading.load import LoadedModel
-from persona_core.model.rollout import chat
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 QUESTION = "My neighbour plays loud music every night. What should I do?"
@@ -46,7 +46,7 @@ class Bench:
         self.twin = copy.deepcopy(loaded.model)
         self.model = ModelWrapper(config, loaded=loaded)
         vars(self.model)["end_tokens"] = frozenset()
-        self.prompt, self.tokens = self.model.encode(chat(QUESTION)), tokens
+        self.prompt, self.tokens = self.model.encode(question_messages(QUESTION)), tokens
         self.chance = torch.Generator().manual_seed(0)
 
     @property
@@ -72,7 +72,7 @@ class Bench:
         """Decode with our loop, receipt included."""
         rows = [Row(self.prompt, plan) for plan in plans]
         armed = arm_rows(self.model, rows)
-        for _ in decode(self.model, rows, Sampling(self.tokens, 0.0), armed=armed):
+        for _ in generate_tokens(self.model, rows, Sampling(self.tokens, 0.0), armed=armed):
             pass
         for place, row in enumerate(rows):
             steering_fields(row.plan, armed, place)

@@ -18,8 +18,9 @@ import torch
 from bench_tools import Timing, Work, arguments, interleaved, plain_model, provenance, times_table, write_section
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
+from persona_core.base.messages import Message, question_messages
 from persona_core.extraction.data import persona_dataset
-from persona_core.model.rollout import Message, Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import batches
 
 REFERENCE, OURS = "one by one: `generate`, then `output_hidden_states`", "ours: sampled in batches, captured"
@@ -34,13 +35,13 @@ class Bench:
     def __init__(self) -> None:
         self.model = ModelWrapper(get_config(Path(tempfile.mkdtemp()), model="smollm2"))
         self.plain = plain_model()
-        data = persona_dataset(PersonaManager(self.model.config, plugins=self.model.plugins), "sage")
+        data = persona_dataset(PersonaManager(self.model.config), "sage")
         self.prompts, self.questions = data.persona_prompts[:PROMPTS], data.questions[:QUESTIONS]
         self.n_tokens = self.model.config.extraction.max_new_tokens
 
     def extractor(self) -> ActivationExtractor:
         """Return an extractor that has sampled nothing yet."""
-        config = get_config(Path(tempfile.mkdtemp()), model="smollm2", plugins=self.model.plugins)
+        config = get_config(Path(tempfile.mkdtemp()), model="smollm2", plugins=self.model.config.installed)
         return ActivationExtractor(self.model, config)
 
     def extract(self) -> list[Rollout]:
@@ -52,7 +53,7 @@ class Bench:
 
     def one_by_one(self) -> None:
         """Sample and read a tenth of the replies with transformers alone."""
-        asked = [chat(question, system) for system in self.prompts for question in self.questions]
+        asked = [question_messages(question, system) for system in self.prompts for question in self.questions]
         for messages in asked[:: len(asked) // TENTH]:
             self._one(messages)
 

@@ -25,7 +25,7 @@ from gpu_numerics import floor_line, padding_line, parity_line
 
 from persona_core import ModelWrapper, get_config
 from persona_core.engine.receipt import steering_fields
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.loading.load import LoadedModel
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -109,7 +109,7 @@ class Bench:
         """Decode with our loop; return the measured part of the receipts."""
         model, rows = self.models[how], [Row(prompt, plan) for prompt, plan in zip(prompts, plans, strict=True)]
         armed = arm_rows(model, rows)
-        for _ in decode(model, rows, Sampling(self.tokens, 0.0), armed=armed):
+        for _ in generate_tokens(model, rows, Sampling(self.tokens, 0.0), armed=armed):
             pass
         return [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
 

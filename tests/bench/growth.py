@@ -18,7 +18,7 @@ import torch
 from bench_tools import PAGE, arguments, provenance, say, write_section
 
 from persona_core import ModelWrapper, PersonaManager, get_config
-from persona_core.model.decoding import Row, Sampling, arm_rows, decode
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.steering.blending import BalancedSum, WeightedVector
 from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -36,7 +36,7 @@ class Bench:
         config = get_config(Path(tempfile.mkdtemp()), model="smollm2").replace({"model.context": 2 * CONTEXTS[-1]})
         self.model = ModelWrapper(config)
         vars(self.model)["end_tokens"] = frozenset()
-        self.manager = PersonaManager(self.model.config, plugins=self.model.plugins)
+        self.manager = PersonaManager(self.model.config)
         self.rounds, self.chance = rounds, torch.Generator().manual_seed(0)
 
     def direction(self) -> torch.Tensor:
@@ -54,7 +54,9 @@ class Bench:
         """Return (CPU ms of a step, MB of its cache) once so many rows have read a prompt of that length."""
         prompt, plan = [1, *[500] * (context - 1)], self.plan(n_layers)
         rows = [Row(prompt, plan) for _ in range(n_rows)]
-        steps = decode(self.model, rows, Sampling(STEPS * self.rounds + 3, 0.0), armed=arm_rows(self.model, rows))
+        steps = generate_tokens(
+            self.model, rows, Sampling(STEPS * self.rounds + 3, 0.0), armed=arm_rows(self.model, rows)
+        )
         next(steps), next(steps)
         times = [cpu_milliseconds(lambda: [next(steps) for _ in range(STEPS)]) / STEPS for _ in range(self.rounds)]
         steps.close()  # type: ignore[attr-defined]

@@ -26,17 +26,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
-from persona_core.evaluation.answers import ReplyCondition, answer
+from persona_core.base.messages import question_messages
+from persona_core.evaluation.answers import ReplyCondition, answer_questions
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
-from persona_core.evaluation.run import machine
+from persona_core.evaluation.run import describe_machine
 from persona_core.extraction.calibration import N_QUESTIONS
 from persona_core.extraction.data import evaluation_questions, persona_dataset
 from persona_core.model.decoding import Sampling
 from persona_core.model.gradient import reply_gradient
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost
 from persona_core.personas.archetype import Archetype
-from persona_core.settings.config import model_source
+from persona_core.settings.model_source import model_source
 from persona_core.steering.plan import AddDirection, SteeringPlan
 from persona_core.vectors.maths import mean_difference, read_and_write, unit
 
@@ -102,7 +103,7 @@ class Bench:
     def __init__(self, size: Size) -> None:
         self.size = size
         self.model = ModelWrapper(get_config(model="smollm2"))
-        self.manager = PersonaManager(self.model.config, plugins=self.model.plugins)
+        self.manager = PersonaManager(self.model.config)
         self.extractor = ActivationExtractor(self.model)
         self.layers = self.model.target_layers
         self.norms = torch.ones(len(self.layers))
@@ -150,7 +151,7 @@ class Peers:
         from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
         logging.set_verbosity_error()
-        source = model_source("smollm2", bench.model.plugins)
+        source = model_source("smollm2", bench.model.config.installed)
         assert source is not None
         folder = source.fetch(say)
         self.layers = list(bench.layers)
@@ -254,7 +255,7 @@ def measure(bench: Bench, contrast: Contrast, profiles: Mapping[str, Added]) -> 
 
 def ask(bench: Bench, conditions: Sequence[ReplyCondition], questions: Sequence[str]) -> list[list[JudgedReply]]:
     """Return one row of replies a condition."""
-    return answer(bench.model, conditions, questions, bench.sampling, bench.size.seed)
+    return answer_questions(bench.model, conditions, questions, bench.sampling, bench.size.seed)
 
 
 def scores(bench: Bench, rows: Sequence[Sequence[JudgedReply]], persona: Archetype) -> tuple[Tensor, Tensor]:
@@ -269,7 +270,7 @@ def scores(bench: Bench, rows: Sequence[Sequence[JudgedReply]], persona: Archety
 def unsteered_kl(bench: Bench, plain: Sequence[JudgedReply], plan: SteeringPlan) -> float:
     """Return the KL from the unsteered to the steered prediction of some unsteered replies."""
     few = plain[:KL_REPLIES]
-    prompts = [bench.model.encode(chat(reply.question)) for reply in few]
+    prompts = [bench.model.encode(question_messages(reply.question)) for reply in few]
     return plan_cost(bench.model, prompts, [reply.tokens for reply in few], plan)[0]
 
 
@@ -330,7 +331,7 @@ def provenance(bench: Bench, names: Sequence[str], retokenised: str) -> str:
         [
             f"- Command: `python {' '.join(sys.argv)}`",
             f"- Date: {datetime.date.today().isoformat()}; seed {size.seed}",
-            f"- Machine: {machine(str(bench.model.device), dtype)}",
+            f"- Machine: {describe_machine(str(bench.model.device), dtype)}",
             f"- Versions: {', '.join(f'{tool} {version(tool)}' for tool in tools)}",
             f"- Personas: {', '.join(names)}; {size.prompts} system prompts x {size.questions} questions each, "
             f"replies of up to 48 tokens; {size.gradients} replies a side for the gradients",

@@ -23,11 +23,11 @@ from bench_tools import arguments, provenance, say, write_section
 from torch import Tensor
 
 from persona_core import ModelWrapper, PersonaManager, get_config
+from persona_core.base.messages import question_messages
 from persona_core.evaluation.prompt_set import join
 from persona_core.evaluation.statistics import columns_won, double_centre, rows_won
 from persona_core.extraction.calibration import dose_plan
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import chat
+from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.model.scoring import plan_gains
 from persona_core.plugins.loading import load_plugins
 from persona_core.steering.plan import SteeringPlan
@@ -78,9 +78,9 @@ class Bench:
         vars(model)["end_tokens"] = frozenset()
         times = []
         for _ in range(self.rounds + 1):
-            rows = [Row(model.encode(chat(QUESTION)), plan) for plan in plans]
+            rows = [Row(model.encode(question_messages(QUESTION)), plan) for plan in plans]
             start = time.process_time()
-            for _step in decode(model, rows, Sampling(self.n_tokens, 0.0)):
+            for _step in generate_tokens(model, rows, Sampling(self.n_tokens, 0.0)):
                 pass
             times.append((time.process_time() - start) * 1000 / self.n_tokens / len(plans))
         return median(times[1:])
@@ -94,7 +94,7 @@ class Bench:
     def _gains(self, model: ModelWrapper, plans: Sequence[SteeringPlan]) -> Tensor:
         """Return how much likelier each plan makes texts in each persona's voice, question by question."""
         voices = self.prompts.held_out
-        asked = [model.encode(chat(question)) for question in voices.questions[:QUESTIONS]]
+        asked = [model.encode(question_messages(question)) for question in voices.questions[:QUESTIONS]]
         columns = []
         for name in PERSONAS:
             replies = [model.tokenizer(text)["input_ids"] for text in voices.voices[name][:QUESTIONS]]

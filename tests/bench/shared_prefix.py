@@ -16,9 +16,10 @@ import torch
 from bench_tools import Work, interleaved
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
+from persona_core.base.messages import question_messages
 from persona_core.extraction.data import persona_dataset
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import Rollout, chat
+from persona_core.model.decoding import Row, Sampling, generate_tokens
+from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost, reply_log_probs
 from persona_core.steering.plan import AddDirection, SteeringPlan
 
@@ -51,8 +52,12 @@ def turns(model: ModelWrapper, work: Work) -> dict[str, Work]:
 
 def works(model: ModelWrapper) -> dict[str, Work]:
     """Return the work of one extraction, with fewer questions: replies to each of a persona's system prompts."""
-    data = persona_dataset(PersonaManager(model.config, plugins=model.plugins), "sage")
-    asked = [chat(question, system) for system in data.persona_prompts for question in data.questions[:QUESTIONS]]
+    data = persona_dataset(PersonaManager(model.config), "sage")
+    asked = [
+        question_messages(question, system)
+        for system in data.persona_prompts
+        for question in data.questions[:QUESTIONS]
+    ]
     prompts = [model.encode(messages) for messages in asked]
     chance = torch.Generator().manual_seed(0)
     replies = [torch.randint(1000, 40000, (REPLY,), generator=chance).tolist() for _ in prompts]
@@ -73,7 +78,9 @@ def works(model: ModelWrapper) -> dict[str, Work]:
 
 def sample(model: ModelWrapper, prompts: list[list[int]], n_tokens: int) -> None:
     """Sample unsteered replies."""
-    for _ in decode(model, [Row(prompt, SteeringPlan(), 1) for prompt in prompts], Sampling(n_tokens, 0.7, 1.0)):
+    for _ in generate_tokens(
+        model, [Row(prompt, SteeringPlan(), 1) for prompt in prompts], Sampling(n_tokens, 0.7, 1.0)
+    ):
         pass
 
 

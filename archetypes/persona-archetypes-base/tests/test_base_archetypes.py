@@ -4,8 +4,7 @@ from itertools import combinations
 import pytest
 from persona_archetypes_base import register_archetypes, register_prompt_sets
 
-from persona_core import Archetype
-from persona_core.plugins.loading import PluginManager
+from persona_core import Archetype, PluginManager
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-base"

@@ -13,11 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from persona_archetypes_files.reading import JsonFile, json_files
-from persona_core import Archetype, archetypes_from
-from persona_core.base.names import check_name
-from persona_core.base.records import Record
+from persona_core import Archetype, Record, Text, archetypes_from, check_name, first_problem
 from persona_core.errors import ArchetypeError, PersonaError
-from persona_core.personas.archetype import Text, first_problem
 
 DEFAULT = "default"
 """the Assistant Axis's file of the assistant itself, which is no persona"""

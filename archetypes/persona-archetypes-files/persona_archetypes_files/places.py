@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from persona_core.settings.workspace import find_workspace
+from persona_core import find_workspace
 
 VARIABLE = "PERSONA_STEER_ARCHETYPES"
 FOLDER = "archetype-files"

@@ -293,9 +293,7 @@ def test_files_of_the_workspace_and_of_the_variable_are_found(workspace: Path, m
 
 def test_the_installed_package_lists_them_and_warns_of_a_broken_file_without_torch(workspace: Path) -> None:
     pack_zip(workspace / FOLDER / "axis.zip", published() | {"bad.json": b"{"})
-    program = (
-        "import sys; from persona_core.cli import build_cli; build_cli()(['list', '--json'], standalone_mode=False)"
-    )
+    program = "import sys; from persona_core import build_cli; build_cli()(['list', '--json'], standalone_mode=False)"
     program += "; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

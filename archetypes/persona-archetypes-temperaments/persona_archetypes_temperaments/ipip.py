@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from persona_archetypes_temperaments.questionnaire import Factor, read_factors
-from persona_core.cli.app import App, progress_bar
+from persona_core import App, progress_bar
 from persona_core.errors import PersonaError
 
 if TYPE_CHECKING:

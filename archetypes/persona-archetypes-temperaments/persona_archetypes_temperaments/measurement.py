@@ -14,21 +14,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_archetypes_temperaments.questionnaire import Factor, Item, Phrasing, items, phrasings, read_factors
-from persona_core import ModelWrapper, PersonaManager, SteeringEngine
-from persona_core.base.progress import Progress, silent
-from persona_core.base.records import Record
+from persona_core import (
+    UNSTEERED,
+    Interval,
+    ModelWrapper,
+    PersonaManager,
+    Progress,
+    Record,
+    SteeringEngine,
+    SteeringPlan,
+    describe_machine,
+    next_logits,
+    question_messages,
+    randomised,
+    silent,
+)
 from persona_core.errors import ModelError
-from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, randomised
-from persona_core.evaluation.run import machine
-from persona_core.evaluation.statistics import Interval
-from persona_core.model.batching import begin
-from persona_core.model.decoding import Row, arm_rows
-from persona_core.model.rollout import chat
-from persona_core.model.wrapper import batches
-from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
-_BATCH = 16
 _RESAMPLES = 2000
+VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
+"""The groups, called as `eval` calls them."""
 
 
 class GroupShift(Record):
@@ -83,7 +88,7 @@ def measure(
         groups[group] = group_shift(changes, factors, asked, seed)
     return IpipResult(
         model=model.identity.name,
-        machine=machine(str(model.device), str(model.dtype).removeprefix("torch.")),
+        machine=describe_machine(str(model.device), str(model.dtype).removeprefix("torch.")),
         strength=wanted[0].strength,
         safety=wanted[0].safety,
         seed=seed,
@@ -110,7 +115,9 @@ def agreement(
     """Return the agreement with each statement, in nats."""
     found = []
     for same in zip(*(phrasings(item.statement) for item in asked), strict=True):
-        logits = _next_logits(model, [model.encode(chat(phrasing.question, system)) for phrasing in same], plan)
+        logits = next_logits(
+            model, [model.encode(question_messages(phrasing.question, system)) for phrasing in same], plan
+        )
         agree, disagree = _first_tokens(model, same[0])
         found.append(logits[:, agree] - logits[:, disagree])
     return torch.stack(found).mean(0)
@@ -159,19 +166,6 @@ def score_interval(values: Float[Tensor, "item"], asked: Sequence[Item], factor:
 
 def _poles(factors: Mapping[str, Factor]) -> Iterator[tuple[str, int]]:
     return (pole for factor in factors.values() for pole in factor.poles)
-
-
-def _next_logits(
-    model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan
-) -> Float[Tensor, "row vocab"]:
-    """Return the logits of each prompt's next token under a plan."""
-    found: dict[int, Tensor] = {}
-    for places in batches([len(prompt) for prompt in prompts], _BATCH):
-        rows = [prompts[place] for place in places]
-        armed = arm_rows(model, [Row(row, plan) for row in rows])
-        batch = begin(model, rows, [len(row) - 1 for row in rows], armed=armed)
-        found |= zip(places, batch.run(model, armed)[:, -1].float().cpu(), strict=True)
-    return torch.stack([found[place] for place in range(len(prompts))])
 
 
 def _first_tokens(model: ModelWrapper, phrasing: Phrasing) -> tuple[int, int]:

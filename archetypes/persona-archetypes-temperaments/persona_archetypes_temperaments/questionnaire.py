@@ -9,8 +9,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from persona_core.base.records import Record, read_yaml
-from persona_core.personas.archetype import Text
+from persona_core import Record, Text, read_yaml
 
 Statements = Annotated[tuple[Text, ...], Field(min_length=1)]
 

@@ -21,10 +21,16 @@ from persona_archetypes_temperaments.measurement import (
 )
 from persona_archetypes_temperaments.questionnaire import Item, items, phrasings, read_factors
 
-from persona_core import Archetype, ModelWrapper, SteeringEngine, get_config
-from persona_core.model.rollout import chat
-from persona_core.model.scoring import plan_gain, reply_log_probs
-from persona_core.plugins.loading import PluginManager
+from persona_core import (
+    Archetype,
+    ModelWrapper,
+    PluginManager,
+    SteeringEngine,
+    get_config,
+    plan_gain,
+    question_messages,
+    reply_log_probs,
+)
 from persona_core.testing import check_archetype
 
 DISTRIBUTION = "persona-archetypes-temperaments"
@@ -122,7 +128,7 @@ def test_agreement_is_the_log_odds_of_the_answers(model: ModelWrapper) -> None:
     for item in asked:
         odds = []
         for one in phrasings(item.statement):
-            prompt = model.encode(chat(one.question, "Be loud."))
+            prompt = model.encode(question_messages(one.question, "Be loud."))
             answers = [model.tokenizer.encode(text, add_special_tokens=False) for text in (one.agree, one.disagree)]
             assert [len(answer) for answer in answers] == [1, 1]
             agree, disagree = reply_log_probs(model, [prompt, prompt], answers).tolist()
@@ -136,7 +142,7 @@ def test_steering_changes_agreement_as_it_changes_the_answers(model: ModelWrappe
     plan = engine.plan(engine.steering("trickster"))
     moved = agreement(model, ITEMS[:1], plan) - agreement(model, ITEMS[:1])
     asked = phrasings(ITEMS[0].statement)
-    prompts = [model.encode(chat(one.question)) for one in asked for _ in range(2)]
+    prompts = [model.encode(question_messages(one.question)) for one in asked for _ in range(2)]
     answers = [model.tokenizer.encode(text) for one in asked for text in (one.agree, one.disagree)]
     gains = plan_gain(model, prompts, answers, plan)
     assert float(moved[0]) == pytest.approx(float((gains[0::2] - gains[1::2]).mean()), abs=1e-3)

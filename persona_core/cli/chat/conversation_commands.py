@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from persona_core.base.files import write_atomically
-from persona_core.chat.commands import Ask, ChatCommand, Edit, Leave, Outcome
+from persona_core.chat.ask import Ask
+from persona_core.chat.commands import ChatCommand, Edit, Leave, Outcome
 from persona_core.chat.log import session_names
 from persona_core.chat.session import ChatSession, checked_strength
 from persona_core.cli.chat.export import as_json, as_markdown

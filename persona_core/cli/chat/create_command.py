@@ -15,11 +15,11 @@ def create(session: ChatSession, value: str) -> Outcome:
     """Write the archetype, extract and calibrate."""
     from persona_core.cli.create import build
     from persona_core.cli.extract import require_axes
-    from persona_core.extraction.data import generator
+    from persona_core.extraction.data import find_generator
 
     name, description = _parts(value)
     require_axes(session.manager)
-    archetype = build(session.manager, name, description, None, generator(session.manager))
+    archetype = build(session.manager, name, description, None, find_generator(session.manager))
 
     def run(progress: Progress) -> str:
         from persona_core.cli.extract import summary

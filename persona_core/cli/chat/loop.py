@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from persona_core.chat.commands import Ask, Confirm, Edit, Leave, Outcome, SideBySide, Work
+from persona_core.chat.ask import Ask
+from persona_core.chat.commands import Confirm, Edit, Leave, Outcome, SideBySide, Work
 from persona_core.chat.log import interrupted_session, session_names
 from persona_core.chat.session import ChatSession
 from persona_core.cli.app import progress_bar

@@ -9,7 +9,7 @@ from persona_core.chat.commands import ChatCommand, Outcome
 from persona_core.chat.session import ChatSession
 from persona_core.cli.chat import conversation_commands, create_command, inspect_commands, steering_commands
 from persona_core.errors import PluginError, SteeringError
-from persona_core.plugins.loading import PluginManager
+from persona_core.settings.installed import PluginManager
 
 Registry = Mapping[str, ChatCommand]
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from persona_core.chat.commands import ChatCommand, Confirm, Outcome
 from persona_core.chat.session import ChatSession
 from persona_core.errors import SteeringError
+from persona_core.settings.config import STRONGEST
 from persona_core.steering.blending import parse_blend
 
 STRENGTHS = {
@@ -29,7 +30,7 @@ def persona(session: ChatSession, value: str) -> Outcome:
 
 def strength(session: ChatSession, value: str) -> Outcome:
     """Steer more or less strongly."""
-    session.set_strength(number(value, "/strength takes a number, 0.0-2.0"))
+    session.set_strength(number(value, f"/strength takes a number, 0.0-{STRONGEST}"))
     return session.status()
 
 
@@ -126,7 +127,11 @@ def blend_values(session: ChatSession) -> Mapping[str, str]:
 COMMANDS = (
     ChatCommand("persona", "/persona NAME", "speak as a persona", persona, persona_values),
     ChatCommand(
-        "strength", "/strength 0.0-2.0", "how strongly; 1.0 is the calibrated dose", strength, lambda _: STRENGTHS
+        "strength",
+        f"/strength 0.0-{STRONGEST}",
+        "how strongly; 1.0 is the calibrated dose",
+        strength,
+        lambda _: STRENGTHS,
     ),
     ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),
     ChatCommand("none", "/none", "the untouched model", none),

@@ -19,7 +19,7 @@ from persona_core.cli.app import json_option
 from persona_core.cli.plugins.installation import install, last_line, run
 from persona_core.errors import PluginError
 from persona_core.plugins.findings import Finding, Journal, Wrong, in_one_line
-from persona_core.plugins.loading import GROUP
+from persona_core.settings.installed import GROUP
 from persona_core.settings.plugin_choice import canonical
 
 PROCESS = "persona_core.testing.package.inspection"

@@ -8,9 +8,9 @@ from persona_core.base.names import suggestion
 from persona_core.cli.app import App, say
 from persona_core.cli.config import NAMES_AN_OBJECT
 from persona_core.errors import PluginError
-from persona_core.plugins.loading import PluginManager
 from persona_core.settings.config import Config
 from persona_core.settings.config_file import set_values, value_of
+from persona_core.settings.installed import PluginManager
 from persona_core.settings.plugin_choice import canonical
 
 NEEDED_BY = {key: hook for key, (hook, _) in NAMES_AN_OBJECT.items()} | {"model.name": "register_models"}

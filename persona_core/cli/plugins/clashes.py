@@ -1,6 +1,6 @@
 """Who brings a name already: the core, its chat, or another installed package."""
 
-from persona_core.plugins.loading import BUILTIN, PluginManager
+from persona_core.settings.installed import BUILTIN, PluginManager
 from persona_core.settings.plugin_choice import canonical
 
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import click
 
-from persona_core import __version__
-from persona_core.plugins.loading import BUILTIN, PluginManager
+from persona_core.settings.installed import BUILTIN, PluginManager
 
 FOLDERS = "register_vector_dirs"
 NAMED_HOOKS = (
@@ -53,7 +53,7 @@ def packages(plugins: PluginManager) -> list[dict[str, Any]]:
     return [
         {
             "package": name,
-            "version": __version__ if name == BUILTIN else plugins.version(name),
+            "version": version(BUILTIN) if name == BUILTIN else plugins.version(name),
             "hooks": sorted(registered.get(name, {})),
             "registered": registered.get(name, {}),
             "error": errors.get(name),

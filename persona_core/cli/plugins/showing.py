@@ -12,8 +12,8 @@ from persona_core.cli.app import App, json_option
 from persona_core.cli.plugins.choosing import known
 from persona_core.cli.plugins.listing import brought, packages
 from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
-from persona_core.plugins.loading import GROUP, PluginManager
 from persona_core.plugins.record import PluginRecord, home, origin, publisher
+from persona_core.settings.installed import GROUP, PluginManager
 from persona_core.settings.workspace import Workspace
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Loading: from a model's name to weights in memory."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from persona_core.errors import ModelError
-from persona_core.settings.model_source import Report
+from persona_core.settings.model_source import Notify
 
 CACHE_VARIABLE = "PERSONA_STEER_CACHE"
 
@@ -30,9 +30,9 @@ class CachedModel:
     folder: str
     title: str
     is_whole: Callable[[Path], bool]
-    make: Callable[[Path, Path, Report], None]
+    make: Callable[[Path, Path, Notify], None]
 
-    def fetch(self, report: Report) -> Path:
+    def fetch(self, report: Notify) -> Path:
         """Return the model's folder; make it the first time.
 
         Raises `ModelError` where the cache cannot be written, and whatever `make` raises.
@@ -49,13 +49,13 @@ class CachedModel:
         """Return the folder that holds the model, or will."""
         return cache_root() / "models" / self.folder
 
-    def _fill(self, place: Path, report: Report) -> None:
+    def _fill(self, place: Path, report: Notify) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _locked(place.with_name(f"{self.folder}.lock"), self.title, report):
             if not self.is_whole(place):
                 self._build(place, report)
 
-    def _build(self, place: Path, report: Report) -> None:
+    def _build(self, place: Path, report: Notify) -> None:
         partial = place.with_name(f"{self.folder}.partial")
         _clear(partial, place)
         work, model = partial / "work", partial / "model"
@@ -82,7 +82,7 @@ def check_room(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def _locked(path: Path, title: str, report: Report) -> Iterator[None]:
+def _locked(path: Path, title: str, report: Notify) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)

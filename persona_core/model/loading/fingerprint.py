@@ -9,13 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
+from persona_core.base.records import digest
+
 SAMPLED = 64
 _CHUNK = 4096
-
-
-def digest(data: bytes) -> str:
-    """Return a short hash."""
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def fingerprint(model: Any, weights: Path | None) -> str:

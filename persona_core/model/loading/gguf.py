@@ -19,7 +19,7 @@ from persona_core.errors import ModelError
 from persona_core.model.loading.quiet import quiet_transformers
 
 # Raise it when this module starts to write something else: older conversions are then made anew.
-REVISION = 1
+CONVERSION_REVISION = 1
 WEIGHTS = "model.safetensors"
 SOURCE = "source.json"
 _UNREADABLE = (ValueError, LookupError, RuntimeError, NotImplementedError, ImportError, struct.error)
@@ -29,13 +29,13 @@ _AS_GPT2 = frozenset({"gpt-2", "phi-2", "mpt", "olmo", "jais", "gigachat", "robe
 """Those that split as GPT-2 does, which is what transformers takes where it knows no other."""
 
 
-def convert(gguf: Path, folder: Path, facts: Mapping[str, object]) -> None:
+def convert_gguf(gguf: Path, folder: Path, facts: Mapping[str, object]) -> None:
     """Write the model and tokenizer of `gguf` into a new `folder`, and `facts` about them last.
 
     Takes about 10 s and 1.2 GB of memory for 135 million parameters. Raises `ModelError` where transformers cannot read
     the file, or does not know how its tokenizer splits text.
     """
-    with reading(gguf):
+    with reading_gguf(gguf):
         _save_model(gguf, folder)
         _save_tokenizer(gguf, folder)
     (folder / SOURCE).write_bytes(_source(facts))
@@ -48,7 +48,7 @@ def is_converted(folder: Path, facts: Mapping[str, object]) -> bool:
     return source.is_file() and weights.is_file() and source.read_bytes() == _source(facts)
 
 
-def header(gguf: Path) -> Callable[[str, Any], Any]:
+def gguf_metadata(gguf: Path) -> Callable[[str, Any], Any]:
     """Return a function from a key of the file's header to its value, or to the second argument where there is none."""
     import gguf as package
 
@@ -76,7 +76,7 @@ def known_to_transformers() -> frozenset[str]:
 
 
 @contextmanager
-def reading(gguf: Path) -> Iterator[None]:
+def reading_gguf(gguf: Path) -> Iterator[None]:
     """Read a file in peace, parsed once for all that ask for a reader; what the readers raise becomes `ModelError`."""
     with quiet_transformers(), read_once(), _refusals(gguf):
         yield
@@ -167,7 +167,7 @@ def _save_tokenizer(gguf: Path, folder: Path) -> None:
 
     with _no_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    value = header(gguf)
+    value = gguf_metadata(gguf)
     _set_splitter(tokenizer, value("tokenizer.ggml.model", ""), value("tokenizer.ggml.pre", ""))
     tokenizer.model_max_length = int(value(f"{value('general.architecture', '')}.context_length", 2048))
     tokenizer.save_pretrained(folder)

@@ -13,14 +13,15 @@ from urllib.request import getproxies
 import torch
 
 from persona_core.base.names import suggestion
+from persona_core.base.records import digest
 from persona_core.errors import ModelError
-from persona_core.model.loading.fingerprint import digest, fingerprint
+from persona_core.model.loading.fingerprint import fingerprint
 from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
 from persona_core.model.loading.precision import pick_precision
 from persona_core.model.loading.quiet import quiet_transformers
-from persona_core.plugins.loading import PluginManager
-from persona_core.settings.config import Config, ModelSettings, model_source, slug
-from persona_core.settings.model_source import Report
+from persona_core.settings.config import Config, ModelSettings
+from persona_core.settings.installed import PluginManager
+from persona_core.settings.model_source import Notify, slug
 from persona_core.vectors.file import ModelIdentity
 
 _WORTH_A_LINE = 2_000_000_000
@@ -38,10 +39,10 @@ class LoadedModel:
     weights: Path | None = None
 
 
-def load_model(config: Config, plugins: PluginManager, report: Report) -> LoadedModel:
+def load_model(config: Config, report: Notify) -> LoadedModel:
     """Load the configured model; raise `ModelError` that names the alternatives where it cannot be had."""
     settings = config.model
-    source = model_source(settings.name, plugins)
+    source = config.source
     if source is not None:
         return _from_folder(source.fetch(report), settings, report, source.name, source.slug)
     path = Path(settings.name).expanduser()
@@ -50,7 +51,7 @@ def load_model(config: Config, plugins: PluginManager, report: Report) -> Loaded
     if path.is_dir():
         return _from_folder(path, settings, report, str(path), slug(path.resolve().name))
     if "/" not in settings.name or settings.name.startswith((".", "/", "~")):
-        raise ModelError(_unknown(settings.name, plugins))
+        raise ModelError(_unknown(settings.name, config.installed))
     return _from_hub(settings, report)
 
 
@@ -79,21 +80,21 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
-def _from_folder(folder: Path, settings: ModelSettings, report: Report, name: str, folder_slug: str) -> LoadedModel:
+def _from_folder(folder: Path, settings: ModelSettings, report: Notify, name: str, folder_slug: str) -> LoadedModel:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
     options = {"local_files_only": True, "use_safetensors": True}
     return _load(str(folder), settings, report, LoadedModel(None, None, name, folder_slug, folder), options)
 
 
-def _from_gguf(path: Path, settings: ModelSettings, report: Report) -> LoadedModel:
+def _from_gguf(path: Path, settings: ModelSettings, report: Notify) -> LoadedModel:
     if not path.is_file():
         raise ModelError(f"no GGUF file {path}")
     found = LoadedModel(None, None, str(path), slug(path.stem), path)
     return _load(str(path.parent), settings, report, found, {"gguf_file": path.name})
 
 
-def _from_hub(settings: ModelSettings, report: Report) -> LoadedModel:
+def _from_hub(settings: ModelSettings, report: Notify) -> LoadedModel:
     from transformers.utils.hub import cached_file
 
     name = settings.name
@@ -122,7 +123,7 @@ def _check_network(name: str) -> None:
 
 
 def _load(
-    where: str, settings: ModelSettings, report: Report, found: LoadedModel, options: dict[str, Any]
+    where: str, settings: ModelSettings, report: Notify, found: LoadedModel, options: dict[str, Any]
 ) -> LoadedModel:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -144,7 +145,7 @@ def _load(
     return replace(found, model=model.eval(), tokenizer=tokenizer)
 
 
-def _accept(plan: MemoryPlan, config: Any, name: str, report: Report) -> None:
+def _accept(plan: MemoryPlan, config: Any, name: str, report: Notify) -> None:
     """Refuse a model that cannot fit, and say what a large one will take."""
     check_fits(plan, config, free_memory(plan.device), name)
     if plan.total >= _WORTH_A_LINE:

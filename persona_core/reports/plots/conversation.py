@@ -13,9 +13,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from persona_core.base.files import read_text
-from persona_core.base.records import Record
+from persona_core.base.records import Record, first_problem
 from persona_core.errors import PlotError
-from persona_core.personas.archetype import first_problem
 
 
 class FloorReading(Record):

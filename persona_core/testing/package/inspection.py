@@ -26,7 +26,8 @@ from persona_core.cli.plugins.listing import TOLD_HOOKS
 from persona_core.errors import PersonaError
 from persona_core.plugins import hookspecs
 from persona_core.plugins.findings import Finding, Journal, Skipped, Wrong, in_one_line
-from persona_core.plugins.loading import GROUP, PluginManager, load_plugins
+from persona_core.plugins.loading import load_plugins
+from persona_core.settings.installed import GROUP, PluginManager
 from persona_core.settings.plugin_choice import PluginChoice, canonical
 from persona_core.testing import check_turn_monitor
 from persona_core.testing.package.metadata import check_dependencies, check_licence, check_readme, check_version

@@ -8,7 +8,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from persona_core.plugins.findings import Wrong
-from persona_core.plugins.loading import BUILTIN
+from persona_core.settings.installed import BUILTIN
 from persona_core.settings.plugin_choice import canonical
 
 if TYPE_CHECKING:

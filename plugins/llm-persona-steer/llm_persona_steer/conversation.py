@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from llm.parts import Message, ReasoningPart, TextPart
 
+from persona_core import Message as Said
 from persona_core.errors import PromptError
-from persona_core.model.rollout import Message as Said
 
 if TYPE_CHECKING:
-    from persona_core.engine.receipt import Receipt
+    from persona_core import Receipt
 
 METADATA = "persona-steer"
 """The key of what a reply's text carries through llm's log: axis -> mean projection."""

@@ -13,14 +13,11 @@ from pydantic import Field
 
 from llm_persona_steer import serving
 from llm_persona_steer.conversation import history, measured, n_replies, said
+from persona_core import parse_blend
 from persona_core.errors import PersonaError, SteeringError
-from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
-    from persona_core.engine.engine import ReplyStream
-    from persona_core.engine.planning import Steering
-    from persona_core.model.decoding import Sampling
-    from persona_core.personas.manager import PersonaManager
+    from persona_core import PersonaManager, ReplyStream, Sampling, SteeringRequest
 
 PREFIX = "persona/"
 RESERVED = ("none", "blend")
@@ -82,11 +79,11 @@ class UnsteeredModel(llm.Model):
             response.set_resolved_model(receipt.model)
             yield StreamEvent("text", "", provider_metadata=measured(receipt))
 
-    def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
+    def steering(self, options: SamplingOptions, manager: PersonaManager) -> SteeringRequest:
         """Return what is asked for; raise where it cannot be."""
-        from persona_core.engine.planning import Steering
+        from persona_core import SteeringRequest
 
-        return Steering({}, 0.0)
+        return SteeringRequest({}, 0.0)
 
     def _stream(self, prompt: llm.Prompt) -> ReplyStream:
         manager, options, messages = serving.manager(), prompt.options, prompt.messages
@@ -110,13 +107,13 @@ class PersonaModel(UnsteeredModel):
 
     Options = SteeringOptions
 
-    def steering(self, options: SamplingOptions, manager: PersonaManager) -> Steering:
+    def steering(self, options: SamplingOptions, manager: PersonaManager) -> SteeringRequest:
         """Return the persona at the strength of the options, with the floor unless they say `unsafe`."""
-        from persona_core.engine.planning import Steering
+        from persona_core import SteeringRequest
 
         assert isinstance(options, SteeringOptions)
         strength = manager.config.steering.default_strength if options.strength is None else options.strength
-        return Steering(self.personas(options), strength, not options.unsafe)
+        return SteeringRequest(self.personas(options), strength, not options.unsafe)
 
     def personas(self, options: SteeringOptions) -> dict[str, float]:
         """Return persona -> weight."""
@@ -147,7 +144,7 @@ def models() -> list[UnsteeredModel]:
 
 
 def _sampling(options: SamplingOptions, manager: PersonaManager) -> Sampling:
-    from persona_core.model.decoding import Sampling
+    from persona_core import Sampling
 
     own = manager.config.generation
     return Sampling(

@@ -9,12 +9,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persona_core.cli.app import App, say
+import click
+
+from persona_core import App
 from persona_core.errors import SteeringError
 
 if TYPE_CHECKING:
-    from persona_core.engine.engine import SteeringEngine
-    from persona_core.personas.manager import PersonaManager
+    from persona_core import PersonaManager, SteeringEngine
 
 _speaking = threading.Lock()
 
@@ -54,4 +55,4 @@ def one_reply() -> Iterator[None]:
 
 def warn(line: str) -> None:
     """Say a line on stderr."""
-    say(f"Warning: {line}")
+    click.echo(f"Warning: {line}", err=True)

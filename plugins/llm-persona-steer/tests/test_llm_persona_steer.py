@@ -17,8 +17,8 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
 from llm_persona_steer import serving
 from llm_persona_steer.conversation import METADATA, history, n_replies, said
 
+from persona_core import Sampling
 from persona_core.errors import PromptError
-from persona_core.model.decoding import Sampling
 
 QUESTION = "What makes a good life?"
 Run = Callable[..., Result]

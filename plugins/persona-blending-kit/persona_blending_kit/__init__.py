@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from persona_core.steering.blending import BlendingStrategy, WeightedVector
+    from persona_core import BlendingStrategy, WeightedVector
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from persona_core.steering.blending import WeightedVector
-from persona_core.vectors.maths import unit
+from persona_core import WeightedVector, unit
 
 Moved = Float[Tensor, "part layer hidden"]
 Weights = Float[Tensor, "part"]

@@ -15,11 +15,8 @@ from persona_blending_kit import GramSchmidt, NormPreserving, Slerp, Ties
 from persona_blending_kit.arithmetic import gram_schmidt, norm_preserving, slerp, spherical_mean, ties, trimmed
 from torch import Tensor
 
-from persona_core.plugins.loading import PluginManager
-from persona_core.steering.blending import BlendingStrategy, WeightedVector
+from persona_core import BlendingStrategy, PersonaVector, PluginManager, WeightedVector, unit
 from persona_core.testing import check_blending_strategy, example_vector
-from persona_core.vectors.maths import unit
-from persona_core.vectors.vector import PersonaVector
 
 ALL: list[BlendingStrategy] = [Slerp(), Ties(), Ties(density=0.5), GramSchmidt(), NormPreserving()]
 NAMES = ("creator", "explorer", "guardian", "sage")

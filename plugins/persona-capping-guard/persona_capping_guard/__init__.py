@@ -13,9 +13,7 @@ from persona_core import hookimpl
 from persona_core.errors import SafetyUnavailable
 
 if TYPE_CHECKING:
-    from persona_core import Axis
-    from persona_core.steering.capping import CappingContext, CappingPolicy
-    from persona_core.steering.plan import ClampProjection
+    from persona_core import Axis, CappingContext, CappingPolicy, ClampProjection
 
 AXIS = "assistant"
 EDGE = 1.0
@@ -35,7 +33,7 @@ class AssistantGuard:
 
         Raises `SafetyUnavailable` where the model has no assistant axis.
         """
-        from persona_core.steering.plan import ClampProjection
+        from persona_core import ClampProjection
 
         axis = _assistant_axis(context)
         tight = tightness([drift(axis, context.probe_layer, turn[AXIS]) for turn in context.history if AXIS in turn])

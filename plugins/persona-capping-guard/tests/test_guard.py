@@ -7,11 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persona_capping_guard import AssistantGuard, drift, floor, tightness
 
-from persona_core import Axis
+from persona_core import Axis, CappingContext, ClampProjection, PluginManager
 from persona_core.errors import SafetyUnavailable
-from persona_core.plugins.loading import PluginManager
-from persona_core.steering.capping import CappingContext
-from persona_core.steering.plan import ClampProjection
 from persona_core.testing import check_capping_policy, example_context, strategies
 
 CONTEXT = example_context()

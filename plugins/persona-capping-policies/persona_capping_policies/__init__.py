@@ -14,9 +14,7 @@ from persona_core import hookimpl
 from persona_core.errors import SafetyUnavailable
 
 if TYPE_CHECKING:
-    from persona_core import Axis
-    from persona_core.steering.capping import CappingContext, CappingPolicy
-    from persona_core.steering.plan import ClampProjection
+    from persona_core import Axis, CappingContext, CappingPolicy, ClampProjection
 
 SAFETY, ASSISTANT = "safety", "assistant"
 
@@ -34,7 +32,7 @@ class Band:
 
     def clamps(self, context: CappingContext) -> Sequence[ClampProjection]:
         """Return one range a capped layer; where the configured percentile lies above `high`, a range of one point."""
-        from persona_core.steering.plan import ClampProjection
+        from persona_core import ClampProjection
 
         axis = context.axes[SAFETY]
         low, high = axis.percentile(context.percentile), axis.percentile(max(self.high, context.percentile))
@@ -81,7 +79,7 @@ class AuditOnly:
 
 def floors(context: CappingContext, name: str, level: float, policy: str) -> list[ClampProjection]:
     """Return a floor on an axis at a percentile of benign replies, one a capped layer."""
-    from persona_core.steering.plan import ClampProjection
+    from persona_core import ClampProjection
 
     axis = _axis(context, name, policy)
     low = axis.percentile(level)

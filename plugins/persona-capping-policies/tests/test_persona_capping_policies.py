@@ -10,15 +10,24 @@ from hypothesis import strategies as st
 from persona_capping_policies import AuditOnly, Band, MultiAxis
 from torch import Tensor
 
-from persona_core import ModelWrapper, PersonaManager, SteeringEngine, get_config
+from persona_core import (
+    CappingContext,
+    CappingPolicy,
+    ClampProjection,
+    ModelWrapper,
+    PercentileFloor,
+    PersonaManager,
+    PluginManager,
+    Row,
+    Sampling,
+    SteeringEngine,
+    SteeringPlan,
+    generate_tokens,
+    get_config,
+    question_messages,
+)
 from persona_core.errors import SafetyUnavailable
-from persona_core.model.decoding import Row, Sampling, decode
-from persona_core.model.rollout import chat
-from persona_core.plugins.loading import PluginManager
-from persona_core.steering.capping import CappingContext, CappingPolicy, PercentileFloor
-from persona_core.steering.plan import ClampProjection, SteeringPlan
 from persona_core.testing import check_capping_policy, example_context
-from persona_core.vectors.store import ASSISTANT, SAFETY
 
 CONTEXT = example_context()
 POLICIES: list[CappingPolicy] = [Band(), MultiAxis(), AuditOnly()]
@@ -88,7 +97,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> ModelWrapper:
 def engine(model: ModelWrapper, policy: str) -> SteeringEngine:
     """Return an engine whose workspace has chosen a policy."""
     config = model.config.replace({"steering.capping_policy": policy})
-    return SteeringEngine(model, PersonaManager(config, plugins=model.plugins))
+    return SteeringEngine(model, PersonaManager(config))
 
 
 def trickster(model: ModelWrapper, policy: CappingPolicy) -> SteeringPlan:
@@ -96,7 +105,7 @@ def trickster(model: ModelWrapper, policy: CappingPolicy) -> SteeringPlan:
     steering = engine(model, "percentile-floor")
     plan = steering.plan(steering.steering("trickster", 1.5, True))
     store = steering.manager.store
-    axes = {name: store.axis(part, model.identity) for name, part in (("safety", SAFETY), ("assistant", ASSISTANT))}
+    axes = {name: store.axis(f"{name}_axis", model.identity) for name in ("safety", "assistant")}
     level = model.config.steering.safety_floor_percentile
     context = CappingContext(axes, model.capping_layers, level, model.target_layers[-1])
     return replace(plan, clamps=(*policy.clamps(context), *plan.clamps))
@@ -112,9 +121,9 @@ def received(model: ModelWrapper, plan: SteeringPlan) -> dict[int, Tensor]:
         )
         for layer in model.capping_layers
     ]
-    row = Row(model.encode(chat("What makes a good life?")), plan)
+    row = Row(model.encode(question_messages("What makes a good life?")), plan)
     try:
-        for _ in decode(model, [row], Sampling(12, 0.0)):
+        for _ in generate_tokens(model, [row], Sampling(12, 0.0)):
             pass
     finally:
         for handle in handles:

@@ -10,9 +10,7 @@ from persona_core import hookimpl
 from persona_core.errors import SteeringError
 
 if TYPE_CHECKING:
-    from persona_core.chat.commands import ChatCommand
-    from persona_core.chat.conversation import Turn
-    from persona_core.chat.session import ChatSession
+    from persona_core import ChatCommand, ChatSession, Turn
 
 HEAD = f"{'persona':18} {'turns':>5} {'tokens':>7} {'words/turn':>11} {'distinct-2':>11} {'lifts':>6} {'moved':>6}"
 
@@ -66,6 +64,6 @@ def speakers(session: ChatSession) -> Mapping[str, str]:
 @hookimpl
 def register_chat_commands() -> list[ChatCommand]:
     """Return the one command."""
-    from persona_core.chat.commands import ChatCommand
+    from persona_core import ChatCommand
 
     return [ChatCommand("stats", "/stats [PERSONA]", "what the conversation is made of", stats, speakers)]

@@ -3,10 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persona_chat_stats import distinct_pairs, register_chat_commands, stats
 
-from persona_core.chat.conversation import Turn
-from persona_core.chat.session import ChatSession
+from persona_core import ChatSession, PluginManager, Turn
 from persona_core.errors import SteeringError
-from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_chat_command, example_turns
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from persona_core import hookimpl
 
 if TYPE_CHECKING:
-    from persona_core.extraction.generators import DatasetGenerator
+    from persona_core import DatasetGenerator
 
 
 @hookimpl

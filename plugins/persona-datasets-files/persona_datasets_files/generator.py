@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from persona_core.base.names import check_name
+from persona_core import DEFAULT_PROMPTS, Archetype, PersonaDataset, SafetyDataset, check_name
 from persona_core.errors import DatasetError
-from persona_core.extraction.generators import DEFAULT_PROMPTS
-from persona_core.personas.archetype import Archetype
-from persona_core.personas.dataset import PersonaDataset, SafetyDataset
 from persona_datasets_files.persona_file import PersonaText, read_persona
 from persona_datasets_files.safety_file import read_safety
 

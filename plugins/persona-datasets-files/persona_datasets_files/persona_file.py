@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import ConfigDict, Field
 
-from persona_core.base.files import read_text
-from persona_core.base.records import Record, read_yaml
+from persona_core import Record, Text, first_problem, read_text, read_yaml
 from persona_core.errors import DatasetError
-from persona_core.personas.archetype import Text, first_problem
 from persona_datasets_files.rows import is_table, read_rows
 
 COLUMNS = ("persona_prompt", "default_prompt", "question")

@@ -9,8 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from persona_core.base.files import read_text
-from persona_core.base.names import suggestion
+from persona_core import read_text, suggestion
 from persona_core.errors import DatasetError
 
 _TABLES = (".csv", ".jsonl")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from persona_core import SafetyDataset, SafetyPair, first_problem
 from persona_core.errors import DatasetError
-from persona_core.personas.archetype import first_problem
-from persona_core.personas.dataset import SafetyDataset, SafetyPair
 from persona_datasets_files.persona_file import parse_document
 from persona_datasets_files.rows import is_table, read_rows
 

@@ -16,12 +16,8 @@ from persona_datasets_files.generator import Files
 from persona_datasets_files.persona_file import PersonaText, read_persona
 from persona_datasets_files.safety_file import read_safety
 
-from persona_core import PersonaManager, get_config
+from persona_core import DEFAULT_PROMPTS, PersonaManager, PluginManager, Templates, get_config, persona_dataset, to_text
 from persona_core.errors import DatasetError, PersonaError
-from persona_core.extraction.data import persona_dataset
-from persona_core.extraction.generators import DEFAULT_PROMPTS, Templates
-from persona_core.personas.dataset import to_text
-from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_dataset_generator
 
 Command = Callable[..., Result]

@@ -14,14 +14,22 @@ from pathlib import Path
 from torch import Tensor
 from written import DESCRIPTIONS
 
-from persona_core import Archetype, ModelWrapper, PersonaManager, PersonaVector, SteeringEngine, get_config
-from persona_core.base.files import write_atomically
-from persona_core.evaluation.answers import ReplyCondition, answer
-from persona_core.evaluation.judges import LogProbJudge
-from persona_core.evaluation.statistics import difference
-from persona_core.extraction.data import generator
-from persona_core.extraction.persona import extract_persona
-from persona_core.model.decoding import Sampling
+from persona_core import (
+    Archetype,
+    LogProbJudge,
+    ModelWrapper,
+    PersonaManager,
+    PersonaVector,
+    ReplyCondition,
+    Sampling,
+    SteeringEngine,
+    answer_questions,
+    difference,
+    extract_persona,
+    find_generator,
+    get_config,
+    write_atomically,
+)
 
 MAKERS = {"t": "templates", "m": "model-written"}
 SAMPLING = Sampling(48, 0.7)
@@ -49,7 +57,7 @@ def made(model: ModelWrapper, name: str) -> tuple[list[Archetype], list[PersonaV
     manager = PersonaManager(model.config)
     archetypes = []
     for letter, maker in MAKERS.items():
-        writer = generator(manager, maker, lambda: model)
+        writer = find_generator(manager, maker, lambda: model)
         archetype = writer.archetype(f"{name}-{letter}", DESCRIPTIONS[name], manager.question_bank())
         write_atomically(manager.workspace.archetypes / f"{archetype.name}.yaml", archetype.to_yaml())
         archetypes.append(archetype)
@@ -63,7 +71,7 @@ def by_both(model: ModelWrapper, archetypes: list[Archetype]) -> list[Tensor]:
     engine = SteeringEngine(model, manager)
     conditions = [ReplyCondition(each.name, engine.plan(engine.steering(each.name))) for each in archetypes]
     questions = manager.question_bank()[-N_QUESTIONS:]
-    plain, *steered = answer(model, [ReplyCondition("plain"), *conditions], questions, SAMPLING, seed=1)
+    plain, *steered = answer_questions(model, [ReplyCondition("plain"), *conditions], questions, SAMPLING, seed=1)
     judge = LogProbJudge(n_prompts=5)
     before = judge.score(plain, archetypes, model)
     return [judge.score(replies, archetypes, model) - before for replies in steered]

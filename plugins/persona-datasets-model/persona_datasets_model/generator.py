@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from persona_core import Archetype, Templates, as_noun_phrase
 from persona_core.errors import DatasetError
-from persona_core.extraction.generators import Templates, as_noun_phrase
-from persona_core.personas.archetype import Archetype
 from persona_datasets_model.sieve import Sieve, between, list_items, sentences, without
 from persona_datasets_model.writing import Request, replies
 
 if TYPE_CHECKING:
-    from persona_core.model.wrapper import ModelWrapper
+    from persona_core import ModelWrapper
 
 ROUNDS = 6
 _SPARE = 2

@@ -18,10 +18,8 @@ from persona_datasets_model.generator import (
 from persona_datasets_model.sieve import Sieve, between, is_near, likeness, list_items, same, sentences, without, words
 from persona_datasets_model.writing import replies
 
-from persona_core import ModelWrapper, get_config
+from persona_core import ModelWrapper, PluginManager, Templates, get_config
 from persona_core.errors import DatasetError
-from persona_core.extraction.generators import Templates
-from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_dataset_generator
 
 WHO = "a grumpy pirate captain who loves the sea"

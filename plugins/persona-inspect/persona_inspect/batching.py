@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import RunVar
 
-from persona_core.engine.engine import Reply, SteeringEngine
+from persona_core import Reply, SteeringEngine
 from persona_core.errors import PersonaError
 from persona_inspect.requests import Request
 

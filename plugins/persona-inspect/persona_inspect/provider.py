@@ -22,10 +22,8 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 from rich.markup import escape
 
-from persona_core.engine.engine import Reply
+from persona_core import PercentileFloor, PersonaManager, Reply
 from persona_core.errors import ConfigError, PersonaError
-from persona_core.personas.manager import PersonaManager
-from persona_core.steering.capping import PercentileFloor
 from persona_inspect.batching import Batcher
 from persona_inspect.requests import (
     MEASURED,

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from inspect_ai.model import ChatMessage, GenerateConfig
 from inspect_ai.tool import ToolInfo
 
-from persona_core.engine.planning import Steering
+from persona_core import GenerationSettings, Message, Sampling, SteeringRequest
 from persona_core.errors import PromptError, SteeringError
-from persona_core.model.decoding import Sampling
-from persona_core.model.rollout import Message
-from persona_core.settings.config import GenerationSettings
 from persona_inspect.settings import LARGEST_SEED
 
 MEASURED = "persona-steer"
@@ -33,7 +30,7 @@ class Request:
     """One reply that is asked for; `history` is what a capping policy is shown of the replies before it."""
 
     messages: Sequence[Message]
-    steering: Steering
+    steering: SteeringRequest
     sampling: Sampling
     seed: int
     history: Sequence[Mapping[str, float]] = ()

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from persona_core.base.names import suggestion
-from persona_core.cli.app import App
-from persona_core.engine.engine import SteeringEngine
-from persona_core.engine.planning import Steering
+from persona_core import App, PersonaManager, SteeringEngine, SteeringRequest, parse_blend, suggestion
 from persona_core.errors import ConfigError, SteeringError
-from persona_core.personas.manager import PersonaManager
-from persona_core.steering.blending import parse_blend
 
 KNOWN = ("persona", "blend", "strength", "safety", "seed", "max_batch")
 LARGEST_SEED = 2**63 - 1
@@ -25,7 +20,7 @@ _SWITCH = {True: True, False: False, "on": True, "off": False}
 class Settings:
     """How a model of this provider is steered, the seed that replies start from, and how many it makes at a time."""
 
-    steering: Steering
+    steering: SteeringRequest
     seed: int
     max_batch: int
 
@@ -38,7 +33,7 @@ def read_settings(arguments: Mapping[str, object], default_strength: float) -> S
     strength = arguments.get("strength")
     if strength is not None and not {"persona", "blend"} & set(arguments):
         raise ConfigError("-M strength: say who speaks, with -M persona=NAME or -M blend=sage:0.5,trickster:0.3")
-    steering = Steering(
+    steering = SteeringRequest(
         _personas(arguments.get("persona"), arguments.get("blend")),
         default_strength if strength is None else _number("strength", strength),
         _safety(arguments.get("safety", True)),

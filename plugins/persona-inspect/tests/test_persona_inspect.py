@@ -32,9 +32,8 @@ from persona_inspect.provider import PersonaAPI
 from persona_inspect.requests import check_config, messages_of
 from persona_inspect.settings import read_settings
 
-from persona_core import SteeringEngine
+from persona_core import Sampling, SteeringEngine
 from persona_core.errors import PersonaError, PromptError, SteeringError
-from persona_core.model.decoding import Sampling
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plain_answers.py"
 SHORT = GenerateConfig(max_tokens=4, temperature=0.8)

@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from persona_core import hookimpl
-from persona_core.base.progress import Progress, silent
+from persona_core import Progress, hookimpl, silent
 from persona_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from persona_core import Archetype, ModelWrapper
-    from persona_core.evaluation.judges import Judge, JudgedReply
+    from persona_core import Archetype, Judge, JudgedReply, ModelWrapper
     from persona_judge_openai.endpoint import Endpoint
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"

@@ -10,8 +10,8 @@ from typing import Self
 
 import httpx
 
+from persona_core import Message
 from persona_core.errors import ConfigError, ModelError, PersonaError
-from persona_core.model.rollout import Message
 
 ATTEMPTS = 4
 MAX_TOKENS = 1024

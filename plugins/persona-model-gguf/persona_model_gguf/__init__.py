@@ -7,19 +7,18 @@ Both are imported when the folder is asked for.
 from functools import partial
 from pathlib import Path
 
-from persona_core import ModelSource, hookimpl
-from persona_core.settings.model_source import ModelScheme, Report
+from persona_core import ModelScheme, ModelSource, Notify, hookimpl
 
 
 def source(argument: str) -> ModelSource:
     """Return the model of one file; nothing of it is read yet."""
-    from persona_core.settings.config import slug
+    from persona_core import slug
 
     path = Path(argument).expanduser()
     return ModelSource(f"gguf:{argument}", slug(path.stem), f"the GGUF file {path}", partial(_fetch, path))
 
 
-def _fetch(path: Path, report: Report) -> Path:
+def _fetch(path: Path, report: Notify) -> Path:
     from persona_model_gguf import cache
 
     return cache.fetch(path, report)

@@ -6,11 +6,17 @@ import os
 from functools import partial
 from pathlib import Path
 
+from persona_core import (
+    CONVERSION_REVISION,
+    CachedModel,
+    Notify,
+    check_room,
+    convert_gguf,
+    is_converted,
+    reading_gguf,
+    slug,
+)
 from persona_core.errors import ModelError
-from persona_core.model.loading.cache import CachedModel, check_room
-from persona_core.model.loading.gguf import REVISION, convert, is_converted, reading
-from persona_core.settings.config import slug
-from persona_core.settings.model_source import Report
 from persona_model_gguf.header import check_header, check_memory, read_header
 
 _END = 1 << 20
@@ -20,7 +26,7 @@ _BYTES = 4
 _TOKENIZER = 50_000_000
 
 
-def fetch(path: Path, report: Report) -> Path:
+def fetch(path: Path, report: Notify) -> Path:
     """Return the folder of a file's model; convert it the first time.
 
     Raises `ModelError` where there is no such file, it is no GGUF file, or it holds no model that can be chatted with.
@@ -50,16 +56,16 @@ def identify(path: Path) -> dict[str, object]:
         "size": state.st_size,
         "mtime_ns": state.st_mtime_ns,
         "ends_sha256": ends,
-        "revision": REVISION,
+        "revision": CONVERSION_REVISION,
     }
 
 
-def _make(path: Path, facts: dict[str, object], work: Path, model: Path, report: Report) -> None:
-    with reading(path):
+def _make(path: Path, facts: dict[str, object], work: Path, model: Path, report: Notify) -> None:
+    with reading_gguf(path):
         header = read_header(path)
         check_header(path, header)
         size = _BYTES * header.n_weights
         check_memory(path, size)
         check_room(work, size + _TOKENIZER)
         report(f"converting {path.name}, once: {size / 1e9:.2f} GB in the cache")
-        convert(path, model, facts)
+        convert_gguf(path, model, facts)

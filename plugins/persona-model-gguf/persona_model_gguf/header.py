@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from persona_core import gguf_metadata, knows_splitter
 from persona_core.errors import ModelError
-from persona_core.model.loading.gguf import header, knows_splitter
 
 _NO_ARCHITECTURE = frozenset({"general", "tokenizer"})
 _NOT_FOR_CHAT = frozenset({"t5", "umt5"})
@@ -32,7 +32,7 @@ def read_header(path: Path) -> Header:
     import gguf
 
     reader: Any = gguf.GGUFReader(path)
-    value = header(path)
+    value = gguf_metadata(path)
     architecture = str(value("general.architecture", ""))
     return Header(
         architecture=architecture,
@@ -67,7 +67,7 @@ def check_memory(path: Path, size: int) -> None:
     """Raise `ModelError` where `size` bytes of weights cannot be converted in the memory that is free."""
     import torch
 
-    from persona_core.model.loading.memory import free_memory
+    from persona_core import free_memory
 
     needed, free = int(_PEAK * size), free_memory(torch.device("cpu"))
     if needed > free:

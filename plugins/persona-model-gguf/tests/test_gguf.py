@@ -14,11 +14,8 @@ import torch
 from persona_model_gguf import header, source
 from persona_model_gguf.cache import identify
 
-from persona_core import ModelWrapper
+from persona_core import CACHE_VARIABLE, ModelWrapper, PluginManager, get_config, model_slug
 from persona_core.errors import ModelError
-from persona_core.model.loading.cache import CACHE_VARIABLE
-from persona_core.plugins.loading import PluginManager
-from persona_core.settings.config import get_config, model_slug
 
 SIZES = {"n_layers": 2, "width": 64, "heads": 4, "kv_heads": 2, "inner": 96, "vocabulary": 260, "context": 128}
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}:{% endif %}"

@@ -5,8 +5,7 @@
 
 from pathlib import Path
 
-from persona_core import ModelSource, hookimpl
-from persona_core.settings.model_source import Report
+from persona_core import ModelSource, Notify, hookimpl
 
 SLUG = "smollm2-135m-instruct"
 
@@ -18,7 +17,7 @@ RECOMMENDED: dict[str, object] = {
 }
 
 
-def fetch(report: Report) -> Path:
+def fetch(report: Notify) -> Path:
     """Return the folder of the converted model; `cache.fetch` does the work and is imported for it."""
     from persona_model_smollm2 import cache
 

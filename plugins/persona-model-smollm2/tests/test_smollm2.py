@@ -15,11 +15,8 @@ from persona_model_smollm2 import RECOMMENDED, SLUG
 from persona_model_smollm2.cache import fetch
 from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
 
+from persona_core import CACHE_VARIABLE, Config, ModelSource, PluginManager
 from persona_core.errors import ModelError
-from persona_core.model.loading.cache import CACHE_VARIABLE
-from persona_core.plugins.loading import PluginManager
-from persona_core.settings.config import Config
-from persona_core.settings.model_source import ModelSource
 
 FETCH = """
 import io, json, logging, sys

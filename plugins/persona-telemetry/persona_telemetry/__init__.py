@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING
 from persona_core import hookimpl
 
 if TYPE_CHECKING:
-    from persona_core.chat.commands import ChatCommand
-    from persona_core.chat.conversation import Turn
-    from persona_core.chat.monitors import TurnRequest
-    from persona_core.chat.session import ChatSession
+    from persona_core import ChatCommand, ChatSession, Turn, TurnRequest
 
 FILE, TEXT = "PERSONA_TELEMETRY_FILE", "PERSONA_TELEMETRY_TEXT"
 
@@ -29,7 +26,7 @@ def after_turn(request: TurnRequest, turn: Turn, seconds: float) -> None:
     path = telemetry_file()
     if path is None:
         return
-    from persona_core.base.files import append_lines
+    from persona_core import append_lines
 
     told = record(request, turn, seconds) | (texts(turn) if keeps_text() else {})
     append_lines(path, [json.dumps(told, ensure_ascii=False)])
@@ -88,6 +85,6 @@ def telemetry(session: ChatSession, value: str) -> str:
 @hookimpl
 def register_chat_commands() -> list[ChatCommand]:
     """Return the one command."""
-    from persona_core.chat.commands import ChatCommand
+    from persona_core import ChatCommand
 
     return [ChatCommand("telemetry", "/telemetry", "where telemetry is written, or that it is off", telemetry)]

@@ -13,10 +13,8 @@ import persona_telemetry
 import pytest
 from persona_telemetry import FILE, TEXT, after_turn, register_chat_commands, telemetry
 
-from persona_core.chat.commands import Ask
-from persona_core.chat.session import ChatSession
+from persona_core import Ask, ChatSession, PluginManager
 from persona_core.errors import SteeringError
-from persona_core.plugins.loading import PluginManager
 from persona_core.testing import check_chat_command, check_turn_monitor, example_turns
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -39,9 +37,8 @@ try:
 except PermissionError:
     print("guarded")
 
-from persona_core.plugins.loading import load_plugins
+from persona_core import TurnMonitors, load_plugins
 from persona_core.testing import example_turns
-from persona_core.chat.monitors import TurnMonitors
 
 plugins = load_plugins()
 monitors = TurnMonitors(plugins)
