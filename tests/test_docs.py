@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from persona_core import errors, testing
 from persona_core.cli import build_cli
 from persona_core.cli.reference import reference
+from persona_core.cli.room_map import room_map, written_into
 from persona_core.plugins import hookspecs
 from persona_core.plugins.loading import load_plugins
 from persona_core.settings.config import Config, keys
@@ -98,6 +99,25 @@ def test_every_configuration_key_is_documented_with_its_default() -> None:
         shown = value if isinstance(value, str) else json.dumps(value)
         assert f"| `{key}` | `{shown}` | " in text, key
     assert len(re.findall(r"^\| `\w+\.\w+` \|", text, re.MULTILINE)) == len(keys())
+
+
+def test_the_modules_in_the_architecture_are_what_their_docstrings_say() -> None:
+    text = page("architecture.md")
+    assert text == written_into(text, room_map(ROOT / "persona_core")), (
+        "stale: run `python -m persona_core.cli.room_map docs/architecture.md`"
+    )
+
+
+def test_packages_templates_and_pages_import_the_public_face_alone() -> None:
+    folders = [ROOT / "plugins", ROOT / "archetypes", ROOT / "persona_core" / "plugins" / "templates", DOCS]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".md", ".template")]
+    deep = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in [*paths, PAGES[0]]
+        for module in re.findall(r"(?:from|import) (persona_core(?:\.\w+)+)", path.read_text(encoding="utf-8"))
+        if not module.startswith(("persona_core.errors", "persona_core.testing"))
+    }
+    assert deep == set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
