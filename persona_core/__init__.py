@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from persona_core.base.progress import Progress, silent
     from persona_core.base.records import Record, first_problem, read_yaml
     from persona_core.chat.ask import Ask
-    from persona_core.chat.commands import ChatCommand, Outcome
+    from persona_core.chat.commands import ChatCommand, Confirm, Edit, Outcome, SideBySide, Work
     from persona_core.chat.conversation import Turn
     from persona_core.chat.monitors import TurnMonitors, TurnRequest
     from persona_core.chat.session import ChatSession
@@ -141,7 +141,11 @@ _HOMES = {
     # the chat
     "Ask": "chat.ask",
     "ChatCommand": "chat.commands",
+    "Confirm": "chat.commands",
+    "Edit": "chat.commands",
     "Outcome": "chat.commands",
+    "SideBySide": "chat.commands",
+    "Work": "chat.commands",
     "Turn": "chat.conversation",
     "TurnMonitors": "chat.monitors",
     "TurnRequest": "chat.monitors",
@@ -193,7 +197,9 @@ __all__ = [
     "ChatSession",
     "ClampProjection",
     "Config",
+    "Confirm",
     "DatasetGenerator",
+    "Edit",
     "GenerationSettings",
     "Interval",
     "Judge",
@@ -222,6 +228,7 @@ __all__ = [
     "SafetyDataset",
     "SafetyPair",
     "Sampling",
+    "SideBySide",
     "SteeringEngine",
     "SteeringPlan",
     "SteeringRequest",
@@ -232,6 +239,7 @@ __all__ = [
     "TurnRequest",
     "WeightedSum",
     "WeightedVector",
+    "Work",
     "answer_questions",
     "append_lines",
     "archetypes_from",
