@@ -75,9 +75,7 @@ def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -
     assert row, f"{what} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
     length = float(clamp.unit_direction.norm())
     right = abs(length - 1) < 1e-3
-    assert right, (
-        f"{what} has a direction of length {length:g}; it must be 1: `persona_core.unit` makes it"
-    )
+    assert right, f"{what} has a direction of length {length:g}; it must be 1: `persona_core.unit` makes it"
     sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
     assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
     assert clamp.name, f"{what} has no name; name it after its axis"
