@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import Distribution
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, cast
@@ -97,13 +96,9 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def make_report() -> Callable[..., EvaluationReport]:
     """Return a function that makes a whole evaluation report of invented figures."""
-    spec = spec_from_file_location("invented_report", Path(__file__).with_name("invented_report.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    make: Callable[..., EvaluationReport] = module.invented_report
-    return make
+    from invented_report import invented_report
+
+    return invented_report
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from persona_core.cli.bundling import manifest
 from persona_core.vectors.file import read_header
 from persona_core.vectors.maths import cosine
 
-VECTORS = Path(__file__).parent.parent / "vectors"
+VECTORS = Path(__file__).parents[2] / "vectors"
 FOLDER = VECTORS / "smollm2-135m-instruct"
 FILES = sorted(FOLDER.rglob("*.safetensors"))
 

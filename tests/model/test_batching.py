@@ -1,8 +1,7 @@
 """Shared beginnings: run once, and every row comes out as it would alone, read, scored and steered."""
 
-import importlib.util
-from pathlib import Path
 
+import plain_hooks
 import pytest
 import torch
 from hypothesis import given
@@ -16,10 +15,6 @@ from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost, reply_log_probs
 from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
-
-_spec = importlib.util.spec_from_file_location("plain_hooks", Path(__file__).with_name("plain_hooks.py"))
-plain_hooks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(plain_hooks)
 
 SYSTEMS = (
     "You are an old lighthouse keeper. Talk of the sea and of storms, slowly, and never of anything that is new.",

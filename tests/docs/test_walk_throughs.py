@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = ("system_prompts 2", "questions 2", "max_new_tokens 6")
 """What the test sets after `init`, for time's sake; the rest is as the page says."""
 

@@ -1,19 +1,14 @@
 """The module path, a pure nnsight edit and plain PyTorch hooks give the same greedy tokens on the real model."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
+import plain_hooks
 import pytest
 import torch
 
 from persona_core.base.messages import question_messages
 from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.steering.plan import AddDirection, ClampProjection, SteeringPlan
-
-_spec = importlib.util.spec_from_file_location("plain_hooks", Path(__file__).with_name("plain_hooks.py"))
-plain_hooks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(plain_hooks)
 
 PROMPTS = ("What makes a good life?", "Hi", "Name three fruits and say in one sentence why each of them is healthy.")
 GREEDY = Sampling(max_new_tokens=12, temperature=0)

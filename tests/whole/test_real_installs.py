@@ -14,7 +14,7 @@ from persona_core.settings.config_file import set_value
 from persona_core.settings.installed import GROUP
 from persona_core.settings.workspace import Workspace
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOREIGN = ("llm", "inspect_ai")
 """Groups of entry points of the programs that two packages plug into."""
 PACKAGES = sorted(path.parent for part in ("plugins", "archetypes") for path in (ROOT / part).glob("*/pyproject.toml"))

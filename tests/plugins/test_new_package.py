@@ -17,7 +17,7 @@ from persona_core.plugins.loading import load_plugins
 from persona_core.plugins.new_package import KINDS, new_package, write_package
 from persona_core.testing.package.inspection import ENTRY_POINT, HOOKS, LOADING, PACKAGE
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 NAMES = {kind: f"persona-{kind}-made" for kind in KINDS}
 Made = tuple[Path, Path, str]
 Check = Callable[..., tuple[int, dict[str, dict[str, str]]]]

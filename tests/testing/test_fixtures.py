@@ -13,7 +13,7 @@ import pytest
 from persona_core import testing
 from persona_core.testing import fixtures, strategies
 
-PAGE = (Path(__file__).parents[1] / "docs" / "testing-plugins.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "testing-plugins.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^```python title=(\w+\.py)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 FIXTURES = [name for name, value in vars(fixtures).items() if isinstance(value, type(fixtures.persona_home))]
 STRATEGIES = [
