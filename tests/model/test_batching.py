@@ -1,6 +1,5 @@
 """Shared beginnings: run once, and every row comes out as it would alone, read, scored and steered."""
 
-
 import plain_hooks
 import pytest
 import torch
