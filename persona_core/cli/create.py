@@ -75,6 +75,6 @@ def keep(manager: PersonaManager, archetype: Archetype, dataset: PersonaDataset 
     path = dataset_path(manager, archetype.name)
     if dataset is not None and not write_dataset(path, dataset):
         raise DatasetError(f"{path} is there and was edited; delete it or choose another name")
-    written = manager.workspace.archetypes / f"{archetype.name}.yaml"
+    written = manager.workspace.archetype_file(archetype.name)
     write_atomically(written, archetype.to_yaml())
     click.echo(f"wrote {written}" + (f"\nwrote {path}, which is what extraction reads" if dataset else ""))

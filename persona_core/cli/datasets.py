@@ -99,6 +99,6 @@ def write_all(
         wanted = names or tuple(manager.archetypes)
         todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in wanted}
     kept = [path for path, dataset in todo.items() if not write_dataset(path, dataset, force=force)]
-    click.echo(f"wrote {len(todo) - len(kept)} datasets under {manager.workspace.root / 'datasets'}")
+    click.echo(f"wrote {len(todo) - len(kept)} datasets under {manager.workspace.datasets}")
     for path in kept:
         click.echo(f"kept {path} (edited)")

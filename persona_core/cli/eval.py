@@ -96,7 +96,7 @@ def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progres
     from persona_core.evaluation.setup import Setup, Size
     from persona_core.model.rollouts import reply_cache
 
-    plugins, folder = manager.plugins, evaluation_folder(manager)
+    plugins, folder = manager.plugins, manager.workspace.evaluation(manager.slug)
     sets = wanted.prompt_sets or tuple(plugins.registry("register_prompt_sets"))
     prompts = join([plugins.find("register_prompt_sets", name, "prompt set") for name in sets])
     setup = Setup(
@@ -120,11 +120,6 @@ def write_page(report: EvaluationReport, page: Path) -> None:
 
     write_atomically(page, html(report))
     say(f"wrote {page}")
-
-
-def evaluation_folder(manager: PersonaManager) -> Path:
-    """Return where the evaluations of the configured model are kept."""
-    return manager.workspace.evaluations / manager.slug
 
 
 def judging_personas(manager: PersonaManager, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def _manager(app: App, model: str | None) -> PersonaManager:
 
 
 def _report_path(manager: PersonaManager) -> Path:
-    return manager.workspace.evaluations / manager.slug / "report.json"
+    return manager.workspace.evaluation_report(manager.slug)
 
 
 def _report(path: Path) -> EvaluationReport:

@@ -27,19 +27,28 @@ class Workspace:
         return self.config_file.is_file()
 
     @property
+    def datasets(self) -> Path:
+        """The text that extraction reads: one folder for the personas, one for safety."""
+        return self.root / "datasets"
+
+    @property
     def persona_datasets(self) -> Path:
         """One YAML a persona: its dataset."""
-        return self.root / "datasets" / "personas"
+        return self.datasets / "personas"
 
     @property
     def safety_dataset(self) -> Path:
         """The refusing and complying responses that the safety axis is made from."""
-        return self.root / "datasets" / "safety" / "safety.yaml"
+        return self.datasets / "safety" / "safety.yaml"
 
     @property
     def archetypes(self) -> Path:
         """The workspace's own archetypes, one YAML each."""
         return self.root / "archetypes"
+
+    def archetype_file(self, name: str) -> Path:
+        """Return the file of one of the workspace's own archetypes."""
+        return self.archetypes / f"{name}.yaml"
 
     @property
     def vectors(self) -> Path:
@@ -56,10 +65,23 @@ class Workspace:
         """One folder a model: its reports."""
         return self.root / "evaluations"
 
+    def evaluation(self, slug: str) -> Path:
+        """Return the folder of one model's evaluations: the last report, and what a killed run goes on from."""
+        return self.evaluations / slug
+
+    def evaluation_report(self, slug: str) -> Path:
+        """Return the report of one model's last evaluation."""
+        return self.evaluation(slug) / "report.json"
+
     @property
     def conversations(self) -> Path:
         """One JSON-lines file a chat."""
         return self.root / "conversations"
+
+    @property
+    def chat_history(self) -> Path:
+        """The lines that were typed into chats."""
+        return self.root / "chat_history"
 
     @property
     def plugin_record(self) -> Path:

@@ -76,5 +76,13 @@ def test_looking_touches_nothing_and_every_place_lies_inside(tmp_path: Path) -> 
     assert not place.root.exists()
 
 
+def test_each_model_has_evaluations_of_its_own_with_the_report_among_them(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.evaluation("one") != workspace.evaluation("other")
+    assert workspace.evaluations in workspace.evaluation("one").parents
+    assert workspace.evaluation_report("one").parent == workspace.evaluation("one")
+    assert workspace.archetype_file("pirate").parent == workspace.archetypes
+
+
 def test_a_workspace_exists_once_it_has_a_config(tmp_path: Path) -> None:
     assert Workspace(make_workspace(tmp_path)).exists

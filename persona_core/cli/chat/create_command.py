@@ -25,7 +25,7 @@ def create(session: ChatSession, value: str) -> Outcome:
         from persona_core.cli.extract import summary
         from persona_core.extraction.persona import extract_persona
 
-        write_atomically(session.manager.workspace.archetypes / f"{name}.yaml", archetype.to_yaml())
+        write_atomically(session.manager.workspace.archetype_file(name), archetype.to_yaml())
         session.manager.forget_archetypes()
         vector = extract_persona(session.engine.model, session.manager, name, progress=progress)
         warnings = [f"Warning: {warning}" for warning in vector.header.warnings]

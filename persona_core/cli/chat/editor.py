@@ -59,7 +59,7 @@ class TerminalEditor:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.history import FileHistory
 
-        history = session.manager.workspace.root / "chat_history"
+        history = session.manager.workspace.chat_history
         history.parent.mkdir(parents=True, exist_ok=True)
         self._prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
