@@ -12,7 +12,7 @@ from persona_core.engine.request import SteeringRequest
 from persona_core.errors import PromptError
 from persona_core.model.batching import common_length
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
-from persona_core.model.steps import Prefix
+from persona_core.model.steps import KeptCache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
 from persona_core.settings.config import Config
@@ -38,7 +38,7 @@ class ReplyStream:
     row: Row
     wanted: SteeringRequest
     sampling: Sampling
-    prefix: Prefix
+    kept: KeptCache
     reused: int
     armed: dict[int, ArmedLayer] = field(init=False)
 
@@ -47,7 +47,7 @@ class ReplyStream:
 
     def __iter__(self) -> Iterator[str]:
         shown = ""
-        for _ in generate_tokens(self.model, [self.row], self.sampling, armed=self.armed, prefix=self.prefix):
+        for _ in generate_tokens(self.model, [self.row], self.sampling, armed=self.armed, kept=self.kept):
             text = self._text()
             if text != shown and not text.endswith("\ufffd"):
                 yield text[len(shown) :]
@@ -71,8 +71,8 @@ class SteeringEngine:
     def __init__(self, model: ModelWrapper, manager: PersonaManager | None = None) -> None:
         self.model = model
         self.manager = manager or PersonaManager(model.config)
-        self._prefix = Prefix([], None)
-        self._prefix_plan = ""
+        self._kept = KeptCache([], None)
+        self._kept_plan = ""
 
     @property
     def config(self) -> Config:
@@ -114,8 +114,8 @@ class SteeringEngine:
         wanted = self.steering(persona, strength, safety)
         plan = self.plan(wanted, history)
         row = Row(self.model.encode(_messages(prompt)), plan, seed)
-        prefix = self._reusable(row)
-        return ReplyStream(self.model, row, wanted, sampling or self.sampling(), prefix, len(prefix.tokens))
+        kept = self._reusable(row)
+        return ReplyStream(self.model, row, wanted, sampling or self.sampling(), kept, len(kept.tokens))
 
     def generate(
         self,
@@ -157,18 +157,18 @@ class SteeringEngine:
         settings = self.config.generation
         return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
 
-    def _reusable(self, row: Row) -> Prefix:
+    def _reusable(self, row: Row) -> KeptCache:
         """Return the kept cache cut to what the prompt shares with it; an empty one where the plan has changed."""
         plan = row.plan.digest()
-        common = common_length(self._prefix.tokens, row.prompt) if plan == self._prefix_plan else 0
+        common = common_length(self._kept.tokens, row.prompt) if plan == self._kept_plan else 0
         common = min(common, len(row.prompt) - 1)
-        if common <= 0 or self._prefix.cache is None:
-            self._prefix = Prefix([], self.model.new_cache())
-        elif surplus := len(self._prefix.tokens) - common:
-            self._prefix.cache.crop(-surplus)
-            del self._prefix.tokens[common:]
-        self._prefix_plan = plan
-        return self._prefix
+        if common <= 0 or self._kept.cache is None:
+            self._kept = KeptCache([], self.model.new_cache())
+        elif surplus := len(self._kept.tokens) - common:
+            self._kept.cache.crop(-surplus)
+            del self._kept.tokens[common:]
+        self._kept_plan = plan
+        return self._kept
 
 
 def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from persona_core.errors import SteeringError
 from persona_core.model.batching import Batch, begin
-from persona_core.model.steps import EagerSteps, Prefix, Steps
+from persona_core.model.steps import EagerSteps, KeptCache, Steps
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.layer import ArmedLayer, arm
 from persona_core.steering.plan import SteeringPlan
@@ -66,18 +66,18 @@ def generate_tokens(
     sampling: Sampling,
     *,
     armed: Mapping[int, ArmedLayer] | None = None,
-    prefix: Prefix | None = None,
+    kept: KeptCache | None = None,
 ) -> Iterator[list[int | None]]:
     """Yield one step at a time: each row's new token, or None where the row has ended.
 
-    Every row has its own plan, and comes out as it would alone. The loop may be closed at any moment. `prefix`
+    Every row has its own plan, and comes out as it would alone. The loop may be closed at any moment. `kept`
     (one row only) is extended in place; `armed` (see `arm_rows`) holds the tallies afterwards. Raises
     `SafetyUnavailable` where a floor does not hold.
     """
     armed = arm_rows(model, rows) if armed is None else armed
     running = [_Running(row, torch.Generator().manual_seed(row.seed)) for row in rows]
-    batch = _prompts(model, rows, armed) if prefix is None else _after(model, rows[0], prefix)
-    steps: Steps = EagerSteps(model, batch, armed, prefix, sampling.max_new_tokens)
+    batch = _prompts(model, rows, armed) if kept is None else _after(model, rows[0], kept)
+    steps: Steps = EagerSteps(model, batch, armed, kept, sampling.max_new_tokens)
     try:
         for _ in range(sampling.max_new_tokens):
             picked = pick(steps.logits()[:, -1], sampling, [each.chance for each in running])
@@ -127,10 +127,10 @@ def _prompts(model: ModelWrapper, rows: Sequence[Row], armed: Mapping[int, Armed
     return begin(model, [row.prompt for row in rows], limits, armed=armed, kinds=[row.plan.kind() for row in rows])
 
 
-def _after(model: ModelWrapper, row: Row, prefix: Prefix) -> Batch:
-    """Return the part of a row's prompt that the prefix does not hold."""
+def _after(model: ModelWrapper, row: Row, kept: KeptCache) -> Batch:
+    """Return a batch of the prompt's tokens that the kept cache does not hold."""
     ids, mask = model.pad([row.prompt])
-    return Batch.at_start(ids[:, len(prefix.tokens) :], mask, prefix.cache)
+    return Batch.at_start(ids[:, len(kept.tokens) :], mask, kept.cache)
 
 
 def _take(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> None:

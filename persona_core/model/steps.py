@@ -1,6 +1,6 @@
 """Steps: one forward a token for the rows that run, eager or compiled.
 
-Both kinds give logits, go on with the tokens that were picked, and leave tallies and the kept cache whole when closed.
+Both kinds return logits, accept the sampled tokens, and on `close()` finish the tallies and the kept cache.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Logits = Float[Tensor, "rows 1 vocab"]
 
 
 @dataclass
-class Prefix:
-    """A key-value cache and the tokens it holds, for one row whose prompt begins with them.
+class KeptCache:
+    """The key-value cache that one conversation leaves behind, and the tokens it holds.
 
-    No token is listed while a forward runs: one that is interrupted leaves a cache that is not used again.
+    `tokens` is empty while a forward runs, so an interrupted forward never leaves a cache that looks valid.
     """
 
     tokens: list[int]
@@ -35,14 +35,14 @@ class Prefix:
 
 
 @contextmanager
-def _extended(prefix: Prefix | None, ids: Int[Tensor, "rows token"]) -> Iterator[None]:
-    """List the tokens of a forward behind those that a kept cache holds, once it has run."""
+def _extended(kept: KeptCache | None, ids: Int[Tensor, "rows token"]) -> Iterator[None]:
+    """Append a forward's tokens to those of the kept cache once the forward has run."""
     held: list[int] = []
-    if prefix is not None:
-        held, prefix.tokens = prefix.tokens, []
+    if kept is not None:
+        held, kept.tokens = kept.tokens, []
     yield
-    if prefix is not None:
-        prefix.tokens = [*held, *ids[0].tolist()]
+    if kept is not None:
+        kept.tokens = [*held, *ids[0].tolist()]
 
 
 class Steps(Protocol):
@@ -68,7 +68,7 @@ class EagerSteps:
     model: ModelWrapper
     batch: Batch
     armed: Mapping[int, ArmedLayer]
-    prefix: Prefix | None
+    kept: KeptCache | None
     room: int
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class EagerSteps:
 
     def logits(self) -> Logits:
         """Run the next forward and look at every floor."""
-        with _extended(self.prefix, self.batch.ids):
+        with _extended(self.kept, self.batch.ids):
             logits = self.batch.run(self.model, self.armed)
         if self.floor is not None:
             self.floor.check()
@@ -131,7 +131,7 @@ class CompiledSteps:
 
     def logits(self) -> Logits:
         """Run the next token of every row."""
-        with self.before.model.lock, _extended(self.before.prefix, self.graph.ids):
+        with self.before.model.lock, _extended(self.before.kept, self.graph.ids):
             self.graph.mask[..., self.start + self.done] = True
             found, floors_held = self.twin.step(self.graph)
         self.done += 1
@@ -158,12 +158,12 @@ class CompiledSteps:
             for layer, what in self.before.armed.items():
                 read = torch.stack(self.projections[layer], 1) if layer in self.projections else None
                 self.graph.steers[layer].read(what, self.counts, read)
-        prefix = self.before.prefix
-        if prefix is None or not prefix.tokens:
+        kept = self.before.kept
+        if kept is None or not kept.tokens:
             return
-        for kept, static in zip(prefix.cache.layers, self.graph.cache.layers, strict=True):
+        for growing, static in zip(kept.cache.layers, self.graph.cache.layers, strict=True):
             new = slice(self.start, self.start + self.done)
-            kept.update(static.keys[:1, :, new], static.values[:1, :, new])
+            growing.update(static.keys[:1, :, new], static.values[:1, :, new])
 
     def _fill(self, batch: Batch, n_rows: int) -> None:
         graph, room = self.graph, [floor_slack(self.before.armed[layer]) for layer in self.graph.steers]
@@ -177,7 +177,7 @@ class CompiledSteps:
         graph.mask[:n_rows, 0, 0, : self.start] = batch.mask[:, :-1]
         graph.ids[:n_rows] = batch.ids
         graph.positions[:n_rows, 0] = batch.mask.long().sum(1) - 1
-        for kept, static in zip(batch.cache.layers, graph.cache.layers, strict=True):
-            static.keys[:n_rows, :, : self.start] = kept.keys
-            static.values[:n_rows, :, : self.start] = kept.values
+        for growing, static in zip(batch.cache.layers, graph.cache.layers, strict=True):
+            static.keys[:n_rows, :, : self.start] = growing.keys
+            static.values[:n_rows, :, : self.start] = growing.values
             static.cumulative_length.fill_(self.start)
