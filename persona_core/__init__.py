@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from persona_core.base.messages import Message, question_messages
     from persona_core.base.names import check_name, suggestion
     from persona_core.base.progress import Progress, silent
+    from persona_core.base.provenance import describe_machine
     from persona_core.base.records import Record, first_problem, read_yaml
     from persona_core.chat.ask import Ask
     from persona_core.chat.commands import ChatCommand, Confirm, Edit, Outcome, SideBySide, Work
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from persona_core.evaluation.effect import randomised
     from persona_core.evaluation.judges import Judge, JudgedReply, LogProbJudge
     from persona_core.evaluation.prompt_set import PromptSet, read_voices
-    from persona_core.evaluation.run import describe_machine
     from persona_core.evaluation.statistics import Interval, difference
     from persona_core.extraction.activations import ActivationExtractor
     from persona_core.extraction.data import find_generator, persona_dataset
@@ -159,7 +159,7 @@ _HOMES = {
     "LogProbJudge": "evaluation.judges",
     "PromptSet": "evaluation.prompt_set",
     "read_voices": "evaluation.prompt_set",
-    "describe_machine": "evaluation.run",
+    "describe_machine": "base.provenance",
     "Interval": "evaluation.statistics",
     "difference": "evaluation.statistics",
     # records, names and files

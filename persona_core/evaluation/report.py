@@ -7,14 +7,8 @@ from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import BlendResult, DoseResult
 from persona_core.evaluation.effect import EffectResult
 from persona_core.evaluation.safety import SafetyResult
+from persona_core.evaluation.stability import StabilityResult
 from persona_core.vectors.file import ModelIdentity
-
-
-class StabilityResult(Record):
-    """persona -> cosine of two halves of its data, and of a half with the whole, as stored at extraction."""
-
-    split_half: dict[str, float]
-    half_whole: dict[str, float]
 
 
 class EvaluationReport(Record):

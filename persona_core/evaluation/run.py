@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from persona_core.base.files import read_text, write_atomically
+from persona_core.base.provenance import describe_machine, provenance
 from persona_core.evaluation.damage import NeutralCost, neutral_costs, voice_gains
 from persona_core.evaluation.dose_response import BlendResult, DoseResult, measure_blends, measure_doses
 from persona_core.evaluation.effect import EffectResult, measure_effect
-from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import SafetyResult, measure_safety
 from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.stability import StabilityResult, stored_stability
 
 T = TypeVar("T")
 
@@ -33,16 +31,8 @@ class Part:
     kind: Any
 
 
-def _stability(setup: Setup) -> StabilityResult:
-    headers = {name: setup.manager.persona(name, setup.model.identity).header for name in setup.personas}
-    return StabilityResult(
-        split_half={name: _measured(header.measured, "split_half_cosine") for name, header in headers.items()},
-        half_whole={name: _measured(header.measured, "half_whole_cosine") for name, header in headers.items()},
-    )
-
-
 PARTS = (
-    Part("stability", _stability, StabilityResult),
+    Part("stability", stored_stability, StabilityResult),
     Part("effect", measure_effect, EffectResult),
     Part("voices", voice_gains, dict[str, float]),
     Part("neutral", neutral_costs, dict[str, NeutralCost]),
@@ -76,22 +66,11 @@ def _kept(path: Path, part: Part, setup: Setup) -> Any:
 
 def _provenance(setup: Setup) -> dict[str, Any]:
     return {
-        "created": datetime.datetime.now(datetime.UTC).replace(microsecond=0).isoformat(),
         "model": setup.model.identity,
         "machine": describe_machine(str(setup.model.device), str(setup.model.dtype).removeprefix("torch.")),
-        "versions": {tool: version(tool) for tool in ("persona-core", "torch", "transformers", "nnsight")},
-        "seed": setup.seed,
+        **provenance(setup.seed),
         "digest": setup.digest(),
         "judge": setup.judge.name,
         "prompt_set": setup.prompts.name,
         "personas": list(setup.personas),
     }
-
-
-def describe_machine(device: str, dtype: str) -> str:
-    """Return what the figures were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, {device}, {dtype}, Python {platform.python_version()}"
-
-
-def _measured(values: dict[str, Any], key: str) -> float:
-    return float(values.get(key, float("nan")))

@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core.base.progress import Progress, silent
+from persona_core.base.provenance import provenance
 from persona_core.errors import ExtractionError, PluginError
 from persona_core.extraction.activations import ActivationExtractor, Activations
 from persona_core.extraction.data import persona_dataset
 from persona_core.extraction.persona import PersonaReplies, default_activations, persona_replies
 from persona_core.model.wrapper import ModelWrapper
-from persona_core.personas.building import QUANTILE_LEVELS, provenance, span
+from persona_core.personas.building import QUANTILE_LEVELS, span
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
 from persona_core.vectors.file import VectorHeader

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from persona_core.base.layers import resolve_layers
+from persona_core.base.provenance import provenance
 from persona_core.errors import ExtractionError
 from persona_core.settings.config import Config
 from persona_core.vectors.file import ModelIdentity, VectorHeader
@@ -74,13 +73,6 @@ def centred(
     if gradient is None or axis.shared_gradient is None:
         return reading
     return read_and_write(reading, gradient - axis.shared_gradient)
-
-
-def provenance(seed: int) -> dict[str, Any]:
-    """Return the header fields that say when and with what a vector was made."""
-    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    tools = ("persona-core", "torch", "transformers", "nnsight")
-    return {"created": now.isoformat(), "versions": {tool: version(tool) for tool in tools}, "seed": seed}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from persona_core.evaluation.dose_response import BlendResult
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult
-from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import SafetyResult
+from persona_core.evaluation.stability import StabilityResult
 from persona_core.reports.effect_tables import chance
 from persona_core.reports.tables import share, share_interval
 

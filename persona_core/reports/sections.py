@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from persona_core.base.layers import format_layers
 from persona_core.evaluation.dose_response import BlendResult, DosePoint, DoseResult
-from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
+from persona_core.evaluation.stability import StabilityResult
 from persona_core.reports.effect_tables import damage_tables, effect_tables, voice_tables
 from persona_core.reports.tables import Section, Table, share, share_interval, signed
 

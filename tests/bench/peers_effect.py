@@ -27,9 +27,9 @@ from torch import Tensor
 
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
 from persona_core.base.messages import question_messages
+from persona_core.base.provenance import describe_machine
 from persona_core.evaluation.answers import ReplyCondition, answer_questions
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
-from persona_core.evaluation.run import describe_machine
 from persona_core.extraction.calibration import N_QUESTIONS
 from persona_core.extraction.data import evaluation_questions, persona_dataset
 from persona_core.model.decoding import Sampling

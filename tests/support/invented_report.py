@@ -3,8 +3,9 @@
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import STRENGTHS, BlendResult, DosePoint, DoseResult
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult, GroupEffect
-from persona_core.evaluation.report import EvaluationReport, StabilityResult
+from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
+from persona_core.evaluation.stability import StabilityResult
 from persona_core.evaluation.statistics import Interval
 from persona_core.vectors.file import ModelIdentity
 
