@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from persona_core.model.batching import Batch
 from persona_core.model.decoding import Row, arm_rows
 from persona_core.model.wrapper import ModelWrapper, batches
 from persona_core.steering.plan import SteeringPlan
@@ -62,37 +63,33 @@ def _start_log_probs(
     model: ModelWrapper, rows: Sequence[Row], starts: Sequence[Sequence[int]]
 ) -> Float[Tensor, "row start"]:
     """Read each prompt once, then every start from its key-value cache."""
-    ids, mask = model.pad([row.prompt for row in rows])
-    cache = model.new_cache()
-    armed = arm_rows(model, rows)
-    for layer in armed.values():
-        layer.keep = mask & (mask.long().cumsum(1) > 1)
-    first = torch.log_softmax(model.forward(ids, mask=mask, cache=cache, armed=armed)[:, -1].float(), -1)
-    begun = first[:, [start[0] for start in starts]]
-    return begun + _rest(model, rows, starts, cache, mask)
+    batch = Batch.at_start(*model.pad([row.prompt for row in rows]), model.new_cache())
+    after_prompt = torch.log_softmax(batch.run(model, arm_rows(model, rows))[:, -1].float(), -1)
+    first = after_prompt[:, [start[0] for start in starts]]
+    return first + _rest(model, rows, starts, batch)
 
 
 def _rest(
     model: ModelWrapper,
     rows: Sequence[Row],
     starts: Sequence[Sequence[int]],
-    cache: object,
-    mask: Bool[Tensor, "row token"],
+    batch: Batch,
 ) -> Float[Tensor, "row start"]:
     """Return the log-probability of each start's tokens after its first; starts are padded on the right."""
     width = max(len(start) for start in starts)
-    fed = torch.zeros(len(starts), width, dtype=torch.long)
+    ids = torch.zeros(len(starts), width, dtype=torch.long)
     counted = torch.zeros(len(starts), width, dtype=torch.bool)
-    for place, start in enumerate(starts):
-        fed[place, : len(start)] = torch.tensor(list(start))
-        counted[place, 1 : len(start)] = True
-    fed, counted = (part.repeat(len(rows), 1).to(model.device) for part in (fed, counted))
-    cache.batch_repeat_interleave(len(starts))  # type: ignore[attr-defined]
-    whole = torch.cat([mask.repeat_interleave(len(starts), 0), torch.ones_like(fed[:, :-1], dtype=torch.bool)], 1)
+    for index, start in enumerate(starts):
+        ids[index, : len(start)] = torch.tensor(list(start))
+        counted[index, 1 : len(start)] = True
+    ids, counted = (table.repeat(len(rows), 1).to(model.device) for table in (ids, counted))
+    batch.cache.batch_repeat_interleave(len(starts))
+    prompts = batch.mask.repeat_interleave(len(starts), 0)
+    mask = torch.cat([prompts, torch.ones_like(ids[:, :-1], dtype=torch.bool)], 1)
     armed = arm_rows(model, [row for row in rows for _ in starts])
-    logits = model.forward(fed[:, :-1], mask=whole, cache=cache, armed=armed, keep_logits=width - 1).float()
-    found = torch.log_softmax(logits, -1).gather(-1, fed[:, 1:, None])[..., 0]
-    return (found * counted[:, 1:]).sum(1).view(len(rows), len(starts))
+    logits = model.forward(ids[:, :-1], mask=mask, cache=batch.cache, armed=armed, keep_logits=width - 1).float()
+    log_probs = torch.log_softmax(logits, -1).gather(-1, ids[:, 1:, None])[..., 0]
+    return (log_probs * counted[:, 1:]).sum(1).view(len(rows), len(starts))
 
 
 def _tokens(model: ModelWrapper, texts: Sequence[str]) -> list[list[int]]:

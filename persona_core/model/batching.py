@@ -36,8 +36,7 @@ class Batch:
     @classmethod
     def at_start(cls, ids: Tensor, mask: Tensor, cache: Any) -> Batch:
         """Return a batch that steers all but padding and each row's first token, the attention sink."""
-        steered = mask & (mask.long().cumsum(1) > 1)
-        return cls(ids, mask, cache, steered[:, -ids.shape[1] :])
+        return cls(ids, mask, cache, steered_tokens(mask)[:, -ids.shape[1] :])
 
     def run(self, model: ModelWrapper, armed: Mapping[int, ArmedLayer], keep_logits: int = 1) -> Logits:
         """Run the new tokens, steered where `armed` says so, and return the last positions' logits."""
@@ -55,6 +54,11 @@ class Batch:
         which = torch.tensor(places, device=self.ids.device)
         self.cache.batch_select_indices(which)
         return Batch(self.ids[which], self.mask[which], self.cache)
+
+
+def steered_tokens(mask: Bool[Tensor, "batch token"]) -> Bool[Tensor, "batch token"]:
+    """Return which tokens steering may change: all but padding and each row's first token, the attention sink."""
+    return mask & (mask.long().cumsum(1) > 1)
 
 
 @dataclass(frozen=True)

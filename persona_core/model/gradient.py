@@ -14,6 +14,7 @@ from torch import Tensor
 
 from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
+from persona_core.model.batching import steered_tokens
 from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper, batches
 
@@ -85,9 +86,9 @@ def _batch_gradient(
     model: ModelWrapper, sequences: Sequence[Sequence[int]], places: Sequence[int], objective: Objective, keep: int
 ) -> Float[Tensor, "layer hidden"]:
     ids, mask = model.pad(sequences)
-    kept = mask & (mask.long().cumsum(1) > 1)
+    steered = steered_tokens(mask)
     leaves = torch.zeros(model.n_layers, model.identity.hidden_size, device=model.device, requires_grad=True)
-    moved = {layer: Displacement(leaves[layer], kept) for layer in range(model.n_layers)}
+    moved = {layer: Displacement(leaves[layer], steered) for layer in range(model.n_layers)}
     logits = model.forward(ids, mask=mask, armed=moved, keep_logits=keep, differentiable=True)
     with torch.enable_grad():
         objective(torch.log_softmax(logits.float(), -1), places).backward()  # type: ignore[no-untyped-call]

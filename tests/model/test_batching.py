@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from persona_core import ActivationExtractor
 from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import steering_fields
-from persona_core.model.batching import begin, split
+from persona_core.model.batching import begin, split, steered_tokens
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_cost, reply_log_probs
@@ -49,6 +49,11 @@ def _scripted(model, system, place):
 
 def _halves(rollouts):
     return [r.token_ids[: r.response_start] for r in rollouts], [r.token_ids[r.response_start :] for r in rollouts]
+
+
+def test_all_tokens_are_steered_but_padding_and_the_first_of_each_row():
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 0, 1], [0, 0, 0, 1]], dtype=torch.bool)
+    assert steered_tokens(mask).int().tolist() == [[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0]]
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=8), st.data())
