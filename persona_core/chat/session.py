@@ -78,10 +78,10 @@ class ChatSession:
         """The session's name; empty until its first turn is kept, unless the user has named it."""
         return self.log.name if self.log is not None else self.session_name
 
-    def steering(self) -> SteeringRequest:
-        """Return what is asked for now."""
-        personas = steered(self.settings.personas, self.settings.prompting)
-        return SteeringRequest(personas, self.settings.strength, self.settings.safety)
+    def steering(self, personas: Mapping[str, float] | None = None) -> SteeringRequest:
+        """Return the request that the settings make for these personas, or for the chat's own."""
+        weights = self.settings.personas if personas is None else personas
+        return SteeringRequest(steered(weights, self.settings.prompting), self.settings.strength, self.settings.safety)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
         """Speak as these from now on; raise where one is not there."""
@@ -101,13 +101,13 @@ class ChatSession:
 
     def ask(self, asked: Ask) -> ReplyStream:
         """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
-        wanted, conversation = self.steering(), self._so_far(asked.replacing)
+        request, conversation = self.steering(), self._so_far(asked.replacing)
+        if asked.strength is not None:
+            request = replace(request, strength=asked.strength)
         messages = self._messages(conversation, asked.question, self.settings.personas)
         stream = self.engine.stream(
             messages,
-            dict(wanted.personas),
-            strength=wanted.strength if asked.strength is None else checked_strength(asked.strength),
-            safety=wanted.safety,
+            request,
             sampling=self.settings.sampling,
             seed=self.settings.seed + len(conversation.turns) if asked.seed is None else asked.seed,
             history=conversation.history,
@@ -125,9 +125,7 @@ class ChatSession:
         weights = [dict(personas) for personas in asked.values()]
         replies = self.engine.generate(
             [self._messages(conversation, question, personas) for personas in weights],
-            [steered(personas, self.settings.prompting) for personas in weights],
-            strength=self.settings.strength,
-            safety=self.settings.safety,
+            [self.steering(personas) for personas in weights],
             sampling=self.settings.sampling,
             seed=self.settings.seed + len(conversation.turns),
             history=conversation.history,
@@ -262,10 +260,11 @@ class ChatSession:
     def _tell_of(self, asked: Ask, stream: ReplyStream, messages: int) -> None:
         """Let monitors know of a reply that is about to be made; where there are none, do nothing."""
         if self.monitors.any:
-            wanted = stream.wanted
+            steering = stream.request
             request = TurnRequest(
-                question=asked.question, messages=messages, personas=dict(wanted.personas), strength=wanted.strength,
-                safety=wanted.safety, seed=stream.row.seed, session=self.name, replacing=asked.replacing,
+                question=asked.question, messages=messages, personas=dict(steering.personas),
+                strength=steering.strength, safety=steering.safety, seed=stream.row.seed, session=self.name,
+                replacing=asked.replacing,
             )  # fmt: skip
             self.notes += self.monitors.before(request)
 

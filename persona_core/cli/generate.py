@@ -62,11 +62,10 @@ def command(
 
 def _one(app: App, manager: PersonaManager, options: SteeringOptions, text: str, as_json: bool) -> None:
     engine, config = app.engine(manager), manager.config
+    personas = options.personas()
     stream = engine.stream(
-        options.messages(manager, text, options.personas()),
-        options.steered(options.personas()),
-        strength=options.strength_in(config),
-        safety=options.safety_on(config),
+        options.messages(manager, text, personas),
+        options.request(config, personas),
         sampling=options.sampling(config),
         seed=options.seed,
     )

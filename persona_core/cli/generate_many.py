@@ -80,9 +80,7 @@ def _generate(
     config = engine.config
     return engine.generate(
         [options.messages(engine.manager, prompt, personas) for prompt, personas in wanted],
-        [options.steered(personas) for _, personas in wanted],
-        strength=options.strength_in(config),
-        safety=options.safety_on(config),
+        [options.request(config, personas) for _, personas in wanted],
         sampling=options.sampling(config),
         seed=seeds,
     )

@@ -17,6 +17,7 @@ from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
     from persona_core.base.messages import Message
+    from persona_core.engine.request import SteeringRequest
     from persona_core.model.decoding import Sampling
 
 
@@ -44,13 +45,12 @@ class SteeringOptions:
             return parse_blend(self.blend)
         return {} if self.persona is None or self.persona == "none" else {self.persona: 1.0}
 
-    def safety_on(self, config: Config) -> bool:
-        """Tell whether the floor is wanted."""
-        return config.steering.safety if self.safety is None else self.safety == "on"
+    def request(self, config: Config, personas: Mapping[str, float]) -> SteeringRequest:
+        """Return the request for these personas: none of them with --prompt-only."""
+        from persona_core.engine.request import as_request
 
-    def strength_in(self, config: Config) -> float:
-        """Return the strength."""
-        return config.steering.default_strength if self.strength is None else self.strength
+        safety = None if self.safety is None else self.safety == "on"
+        return as_request(steered(personas, self.prompting()), config.steering, self.strength, safety)
 
     def sampling(self, config: Config) -> Sampling:
         """Return the sampling."""
@@ -68,10 +68,6 @@ class SteeringOptions:
         if self.with_prompt and self.prompt_only:
             raise click.UsageError("give --with-prompt or --prompt-only, not both")
         return "with" if self.with_prompt else "only" if self.prompt_only else "off"
-
-    def steered(self, personas: Mapping[str, float]) -> dict[str, float]:
-        """Return what is steered of these: nothing with --prompt-only."""
-        return steered(personas, self.prompting())
 
     def messages(self, manager: PersonaManager, text: str, personas: Mapping[str, float]) -> list[Message]:
         """Return what the model is asked: the persona's system prompt where it is wanted, the user's, and the text."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from persona_core.base.messages import Message, question_messages
 from persona_core.engine.planning import build_plan
 from persona_core.engine.receipt import Receipt, projections, steering_fields
-from persona_core.engine.request import SteeringRequest
+from persona_core.engine.request import Speaker, SteeringRequest, as_request
 from persona_core.errors import PromptError
 from persona_core.model.batching import common_length
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
@@ -16,9 +17,10 @@ from persona_core.model.steps import KeptCache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
 from persona_core.settings.config import Config
-from persona_core.steering.blending import parse_blend
 from persona_core.steering.layer import ArmedLayer
 from persona_core.steering.plan import SteeringPlan
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ReplyStream:
 
     model: ModelWrapper
     row: Row
-    wanted: SteeringRequest
+    request: SteeringRequest
     sampling: Sampling
     kept: KeptCache
     reused: int
@@ -58,7 +60,7 @@ class ReplyStream:
     @property
     def reply(self) -> Reply:
         """The reply so far; raises `NoEffect` where a persona was asked for and touched nothing."""
-        receipt = _receipt(self.model, self.row, self.wanted, self.armed, 0, self.reused)
+        receipt = _receipt(self.model, self.row, self.request, self.armed, 0, self.reused)
         return Reply(self._text(), receipt, projections(self.row.plan, self.armed, 0))
 
     def _text(self) -> str:
@@ -80,29 +82,19 @@ class SteeringEngine:
         return self.model.config
 
     def steering(
-        self,
-        persona: str | Mapping[str, float] | None = None,
-        strength: float | None = None,
-        safety: bool | None = None,
+        self, speaker: Speaker = None, strength: float | None = None, safety: bool | None = None
     ) -> SteeringRequest:
-        """Return what is asked for: a persona, a blend (`sage:0.5,trickster:0.3` or a mapping), or None."""
-        settings = self.config.steering
-        if isinstance(persona, str):
-            persona = parse_blend(persona) if ":" in persona else {persona: 1.0}
-        return SteeringRequest(
-            dict(persona or {}),
-            settings.default_strength if strength is None else strength,
-            settings.safety if safety is None else safety,
-        )
+        """Return the request that a name, a written blend, weights or None stand for, with the configured defaults."""
+        return as_request(speaker, self.config.steering, strength, safety)
 
-    def plan(self, wanted: SteeringRequest, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
+    def plan(self, request: SteeringRequest, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
         """Return the plan that serves a request; raise an error that says what to do where none can."""
-        return build_plan(self.model, self.manager, wanted, history)
+        return build_plan(self.model, self.manager, request, history)
 
     def stream(
         self,
         prompt: str | Sequence[Message],
-        persona: str | Mapping[str, float] | None = None,
+        persona: Speaker = None,
         *,
         strength: float | None = None,
         safety: bool | None = None,
@@ -110,17 +102,19 @@ class SteeringEngine:
         seed: int = 0,
         history: Sequence[Mapping[str, float]] = (),
     ) -> ReplyStream:
-        """Return a stream of one reply to a question or a conversation."""
-        wanted = self.steering(persona, strength, safety)
-        plan = self.plan(wanted, history)
-        row = Row(self.model.encode(_messages(prompt)), plan, seed)
+        """Return a stream of one reply to a question or a conversation.
+
+        `persona` is a whole `SteeringRequest`, or a name, a blend or weights that `strength` and `safety` complete.
+        """
+        request = self.steering(persona, strength, safety)
+        row = Row(self.model.encode(_messages(prompt)), self.plan(request, history), seed)
         kept = self._reusable(row)
-        return ReplyStream(self.model, row, wanted, sampling or self.sampling(), kept, len(kept.tokens))
+        return ReplyStream(self.model, row, request, sampling or self.sampling(), kept, len(kept.tokens))
 
     def generate(
         self,
         prompts: Sequence[str | Sequence[Message]],
-        personas: Sequence[str | Mapping[str, float] | None] | str | None = None,
+        personas: Sequence[Speaker] | Speaker = None,
         *,
         strength: float | None = None,
         safety: bool | None = None,
@@ -130,15 +124,15 @@ class SteeringEngine:
     ) -> list[Reply]:
         """Return replies to many prompts at once, each under its own persona and seed; each as it would be alone.
 
-        `history` is the conversation that all of them go on with.
+        `personas` is one for all or one a prompt, as `stream` takes it. `history` is the conversation that all of
+        them go on with. Rows that ask for the same share one plan.
         """
-        each = personas if isinstance(personas, Sequence) and not isinstance(personas, str) else None
-        asked = [self.steering(persona, strength, safety) for persona in (each or [personas] * len(prompts))]  # type: ignore[list-item]
-        plans = {id(wanted): self.plan(wanted, history) for wanted in asked}
-        seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+        requests = [self.steering(speaker, strength, safety) for speaker in _one_a_row(personas, len(prompts))]
+        plans = {request: self.plan(request, history) for request in dict.fromkeys(requests)}
+        seeds = _one_a_row(seed, len(prompts))
         rows = [
-            Row(self.model.encode(_messages(prompt)), plans[id(wanted)], own)
-            for prompt, wanted, own in zip(prompts, asked, seeds, strict=True)
+            Row(self.model.encode(_messages(prompt)), plans[request], row_seed)
+            for prompt, request, row_seed in zip(prompts, requests, seeds, strict=True)
         ]
         armed = arm_rows(self.model, rows)
         for _ in generate_tokens(self.model, rows, sampling or self.sampling(), armed=armed):
@@ -146,10 +140,10 @@ class SteeringEngine:
         return [
             Reply(
                 self.model.decode(row.tokens),
-                _receipt(self.model, row, wanted, armed, place, 0),
-                projections(row.plan, armed, place),
+                _receipt(self.model, row, request, armed, index, 0),
+                projections(row.plan, armed, index),
             )
-            for place, (row, wanted) in enumerate(zip(rows, asked, strict=True))
+            for index, (row, request) in enumerate(zip(rows, requests, strict=True))
         ]
 
     def sampling(self) -> Sampling:
@@ -171,6 +165,12 @@ class SteeringEngine:
         return self._kept
 
 
+def _one_a_row(values: Sequence[T] | T, n_rows: int) -> Sequence[T]:
+    """Return one value a row: the sequence that was given, or one value for all rows."""
+    several = isinstance(values, Sequence) and not isinstance(values, str)
+    return values if several else [values] * n_rows  # type: ignore[return-value, list-item]
+
+
 def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
     messages = question_messages(prompt) if isinstance(prompt, str) else prompt
     if not messages or not messages[-1]["content"].strip():
@@ -179,18 +179,18 @@ def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
 
 
 def _receipt(
-    model: ModelWrapper, row: Row, wanted: SteeringRequest, armed: Mapping[int, ArmedLayer], place: int, reused: int
+    model: ModelWrapper, row: Row, request: SteeringRequest, armed: Mapping[int, ArmedLayer], index: int, reused: int
 ) -> Receipt:
-    steered = bool(wanted.active)
+    steered = bool(request.active)
     return Receipt(
         model=model.identity.name,
-        personas=wanted.active,
-        strength=wanted.strength if steered else 0.0,
-        safety=("on" if wanted.safety else "off") if steered else "not needed",
+        personas=request.active,
+        strength=request.strength if steered else 0.0,
+        safety=("on" if request.safety else "off") if steered else "not needed",
         prompt_tokens=len(row.prompt),
         reused_tokens=reused,
         reply_tokens=len(row.tokens),
         seed=row.seed,
         finish=row.finish or "stopped",
-        **steering_fields(row.plan, armed, place),
+        **steering_fields(row.plan, armed, index),
     )

@@ -20,27 +20,27 @@ from persona_core.vectors.vector import Axis
 def build_plan(
     model: ModelWrapper,
     manager: PersonaManager,
-    wanted: SteeringRequest,
+    request: SteeringRequest,
     history: Sequence[Mapping[str, float]] = (),
 ) -> SteeringPlan:
     """Return the plan; raise a `SteeringError` or `VectorError` for anything that it cannot serve."""
-    parts = [WeightedVector(manager.persona(name, model.identity), wanted.personas[name]) for name in wanted.personas]
+    parts = [WeightedVector(manager.persona(name, model.identity), request.personas[name]) for name in request.personas]
     probes = _probes(model, manager)
-    if not wanted.active:
+    if not request.active:
         return SteeringPlan(probes=probes)
     parts = [part for part in parts if part.weight]
-    _check_layers(model, parts, wanted.safety)
-    bounds = _bounds(model, manager, history) if wanted.safety else ()
+    _check_layers(model, parts, request.safety)
+    bounds = _bounds(model, manager, history) if request.safety else ()
     clamps, audits = (tuple(bound for bound in bounds if bound.audit is audit) for audit in (False, True))
-    return SteeringPlan(_additions(manager, parts, wanted), clamps, probes, "+".join(wanted.active), audits)
+    return SteeringPlan(_additions(manager, parts, request), clamps, probes, "+".join(request.active), audits)
 
 
 def _additions(
-    manager: PersonaManager, parts: Sequence[WeightedVector], wanted: SteeringRequest
+    manager: PersonaManager, parts: Sequence[WeightedVector], request: SteeringRequest
 ) -> tuple[AddDirection, ...]:
     name = manager.config.steering.blending
     strategy = manager.plugins.item("register_blending_strategies", name, "blending strategy")
-    moved = wanted.strength * checked_blend(strategy, parts)
+    moved = request.strength * checked_blend(strategy, parts)
     layers = [layer for layer in range(len(moved)) if bool(moved[layer].any())]
     if not layers:
         raise SteeringError("the blended personas cancel each other out; change the weights")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from persona_core.errors import SteeringError
-from persona_core.settings.config import STRONGEST
+from persona_core.settings.config import STRONGEST, SteeringSettings
+from persona_core.steering.blending import parse_blend
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,34 @@ class SteeringRequest:
             if not 0 <= weight <= STRONGEST:
                 raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")
 
+    def __hash__(self) -> int:
+        return hash((frozenset(self.personas.items()), self.strength, self.safety))
+
     @property
     def active(self) -> dict[str, float]:
         """The personas that count: none at strength 0, and none of weight 0."""
         return {name: weight for name, weight in self.personas.items() if weight and self.strength}
+
+
+Speaker = SteeringRequest | Mapping[str, float] | str | None
+"""Who shall speak: a whole request, weights, a name or a written blend (`sage:0.5,trickster:0.3`), or nobody."""
+
+
+def as_request(
+    speaker: Speaker, settings: SteeringSettings, strength: float | None = None, safety: bool | None = None
+) -> SteeringRequest:
+    """Return the request that these words stand for; the configured strength and safety where none are given.
+
+    Raises `SteeringError` where a whole request comes with a strength or a safety of its own beside it.
+    """
+    if isinstance(speaker, SteeringRequest):
+        if strength is not None or safety is not None:
+            raise SteeringError("a SteeringRequest has its own strength and safety: set them there")
+        return speaker
+    if isinstance(speaker, str):
+        speaker = parse_blend(speaker) if ":" in speaker else {speaker: 1.0}
+    return SteeringRequest(
+        dict(speaker or {}),
+        settings.default_strength if strength is None else strength,
+        settings.safety if safety is None else safety,
+    )

@@ -15,7 +15,7 @@ from persona_core.base.files import LineCache
 from persona_core.base.progress import Progress, silent
 from persona_core.base.records import digest
 from persona_core.engine.planning import build_plan
-from persona_core.engine.request import SteeringRequest
+from persona_core.engine.request import as_request
 from persona_core.evaluation.answers import ReplyCondition, answer_questions
 from persona_core.evaluation.judges import Judge, JudgedReply
 from persona_core.evaluation.prompt_set import PromptSet
@@ -74,14 +74,8 @@ class Setup:
         self, personas: str | Mapping[str, float], strength: float | None = None, *, safety: bool | None = None
     ) -> SteeringPlan:
         """Return the plan that `generate` would use, default settings where none are given."""
-        settings = self.model.config.steering
-        weights = {personas: 1.0} if isinstance(personas, str) else dict(personas)
-        wanted = SteeringRequest(
-            weights,
-            settings.default_strength if strength is None else strength,
-            settings.safety if safety is None else safety,
-        )
-        return build_plan(self.model, self.manager, wanted)
+        request = as_request(personas, self.model.config.steering, strength, safety)
+        return build_plan(self.model, self.manager, request)
 
     def ask(
         self, conditions: Sequence[ReplyCondition], stage: str, questions: Sequence[str] | None = None

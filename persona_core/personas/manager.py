@@ -47,7 +47,6 @@ class PersonaManager:
         self.workspace = self.config.workspace
         self.plugins = self.config.installed
         self.slug = self.config.slug
-        self._read: dict[str, PersonaVector] = {}
 
     @cached_property
     def store(self) -> VectorStore:
@@ -83,40 +82,43 @@ class PersonaManager:
 
     def entries(self) -> list[PersonaEntry]:
         """Return extracted personas and archetypes not yet extracted, sorted by name."""
-        entries = {name: self._entry(name, header) for name, _, header in self.store.headers() if self._shown(name)}
+        state = self._state()
+        hidden, loaded = state.hidden_personas(self.slug), self._loaded(state)
+        entries = {
+            name: _entry(name, header, name in loaded) for name, _, header in self.store.headers() if name not in hidden
+        }
         for name, (archetype, source) in self.archetypes.items():
             entries.setdefault(name, PersonaEntry(name, source, archetype.description))
         return [entries[name] for name in sorted(entries)]
 
     def names(self) -> list[str]:
         """Return the names of the personas that can be steered with."""
-        return [name for name in self.store.personas() if self._shown(name)]
+        return self._names(self._state())
 
     def persona(self, name: str, identity: ModelIdentity | None = None) -> PersonaVector:
-        """Return a persona's vector, from memory where it has been read before."""
-        if name not in self._read:
-            self.require(name)
-            self._read[name] = self.store.persona(name, identity)
-        return self._read[name]
+        """Return a persona's vector; the store reads its file again only when the file has changed."""
+        self.require(name)
+        return self.store.persona(name, identity)
 
     def require(self, name: str) -> Path:
         """Return a persona's file; raise `VectorNotFound` that says whether it can be extracted or restored."""
         check_name(name, VectorNotFound)
-        if name in self.names():
+        state = self._state()
+        names = self._names(state)
+        if name in names:
             return self.store.find_persona(name)
-        if name in self._deleted():
+        if name in self._deleted(state):
             raise VectorNotFound(f"persona {name!r} is deleted; bring it back with `persona-steer restore {name}`")
         if name in self.archetypes:
             raise VectorNotFound(f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`")
-        near = suggestion(name, {*self.names(), *self.archetypes})
-        shown = "" if near.endswith("?") else "; see `persona-steer list`"
-        raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}{shown}")
+        near = suggestion(name, {*names, *self.archetypes})
+        see_list = "" if near.endswith("?") else "; see `persona-steer list`"
+        raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}{see_list}")
 
     def save(self, vector: PersonaVector) -> Path:
         """Write a persona into the workspace."""
         path = self.store.persona_path(vector.name)
         vector.save(path)
-        self._read.pop(vector.name, None)
         self._show(vector.name)
         return path
 
@@ -145,15 +147,15 @@ class PersonaManager:
             self._unlink(path)
         if name in self.store.personas():
             self._hide(name)
-        self._read.pop(name, None)
 
     def restore(self, name: str) -> None:
         """Bring a deleted persona back; raise `VectorNotFound` where none was deleted under this name."""
         check_name(name, VectorNotFound)
-        trashed = self._trashed(name)
-        if name not in self._deleted():
-            raise VectorNotFound(f"no deleted persona named {name!r}{suggestion(name, self._deleted())}")
-        if trashed.is_file() and name not in self.names():
+        trashed, state = self._trashed(name), self._state()
+        deleted = self._deleted(state)
+        if name not in deleted:
+            raise VectorNotFound(f"no deleted persona named {name!r}{suggestion(name, deleted)}")
+        if trashed.is_file() and name not in self._names(state):
             write_atomically(self.store.persona_path(name), trashed.read_bytes())
             self._unlink(trashed)
         self._show(name)
@@ -163,32 +165,35 @@ class PersonaManager:
         names = list(names)
         for name in names:
             read_arrays(self.require(name))
-        return self._set_loaded([*self.loaded(), *names])
+        state = self._state()
+        return self._set_loaded(state, [*self._loaded(state), *names])
 
     def unload(self, names: Iterable[str] | None = None) -> list[str]:
         """Take personas out of the active set, or all of them; return the set."""
-        gone = set(self.loaded() if names is None else names)
-        return self._set_loaded(name for name in self.loaded() if name not in gone)
+        state = self._state()
+        loaded = self._loaded(state)
+        unloaded = set(loaded if names is None else names)
+        return self._set_loaded(state, [name for name in loaded if name not in unloaded])
 
     def loaded(self) -> list[str]:
         """Return the active set."""
-        return [name for name in self._state().loaded.get(self.slug, []) if name in self.names()]
+        return self._loaded(self._state())
 
     def has_baseline(self) -> bool:
         """Tell whether this model's axes and baseline have been made."""
         return self.store.part_path(BASELINE) is not None
 
-    def _entry(self, name: str, header: VectorHeader | VectorError) -> PersonaEntry:
-        if isinstance(header, VectorError):
-            return PersonaEntry(name, OWN, "", problem=str(header))
-        return PersonaEntry(name, header.source or OWN, header.description, header, loaded=name in self.loaded())
+    def _names(self, state: WorkspaceState) -> list[str]:
+        hidden = state.hidden_personas(self.slug)
+        return [name for name in self.store.personas() if name not in hidden]
 
-    def _shown(self, name: str) -> bool:
-        return name not in self._state().hidden.get(self.slug, [])
+    def _loaded(self, state: WorkspaceState) -> list[str]:
+        known = set(self._names(state))
+        return [name for name in state.loaded.get(self.slug, []) if name in known]
 
-    def _deleted(self) -> list[str]:
-        trashed = [path.stem for path in self._trashed("x").parent.glob("*.safetensors")]
-        return sorted({*trashed, *self._state().hidden.get(self.slug, [])})
+    def _deleted(self, state: WorkspaceState) -> list[str]:
+        trashed = {path.stem for path in self._trashed("x").parent.glob("*.safetensors")}
+        return sorted(trashed | state.hidden_personas(self.slug))
 
     def _trashed(self, name: str) -> Path:
         return self.workspace.trash / self.slug / f"{name}.safetensors"
@@ -213,11 +218,16 @@ class PersonaManager:
             state.hidden[self.slug].remove(name)
             write_state(self.workspace.state_file, state)
 
-    def _set_loaded(self, names: Iterable[str]) -> list[str]:
-        state = self._state()
+    def _set_loaded(self, state: WorkspaceState, names: Iterable[str]) -> list[str]:
         state.loaded[self.slug] = list(dict.fromkeys(names))
         write_state(self.workspace.state_file, state)
-        return self.loaded()
+        return self._loaded(state)
+
+
+def _entry(name: str, header: VectorHeader | VectorError, loaded: bool) -> PersonaEntry:
+    if isinstance(header, VectorError):
+        return PersonaEntry(name, OWN, "", problem=str(header))
+    return PersonaEntry(name, header.source or OWN, header.description, header, loaded=loaded)
 
 
 def source_of(distribution: str) -> str:

@@ -20,6 +20,10 @@ class WorkspaceState(Record):
     loaded: dict[str, list[str]] = Field(default_factory=dict)
     hidden: dict[str, list[str]] = Field(default_factory=dict)
 
+    def hidden_personas(self, slug: str) -> set[str]:
+        """Return the ready-made personas of a model that `delete` has hidden."""
+        return set(self.hidden.get(slug, []))
+
 
 def read_state(path: Path) -> WorkspaceState:
     """Return the state; an empty one where there is no file. Raises `WorkspaceError` for a damaged file."""

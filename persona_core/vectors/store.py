@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ V = TypeVar("V", Axis, Baseline, PersonaVector)
 SAFETY = "safety_axis"
 ASSISTANT = "assistant_axis"
 BASELINE = "assistant_baseline"
+_Stamp = tuple[int, int, int]
+"""(inode, size in bytes, time of the last change in ns): differs once a file has been written again."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class VectorStore:
     slug: str
     workspace: Path
     ready_made: Sequence[Path] = ()
+    _kept: dict[Path, tuple[_Stamp, Axis | Baseline | PersonaVector]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """What was read of each file, with the file's stamp at that time."""
 
     @property
     def own(self) -> Path:
@@ -72,21 +78,39 @@ class VectorStore:
 
     def axis(self, part: str, identity: ModelIdentity | None = None) -> Axis:
         """Return an axis; raise `VectorNotFound` with the command that makes it, or `VectorMismatch`."""
-        return _checked(Axis.load(self._part(part)), identity, part)
+        return _checked(self._read(Axis, self._part(part)), identity, part)
 
     def baseline(self, identity: ModelIdentity | None = None) -> Baseline:
         """Return the baseline; raise `VectorNotFound` with the command that makes it, or `VectorMismatch`."""
-        return _checked(Baseline.load(self._part(BASELINE)), identity, BASELINE)
+        return _checked(self._read(Baseline, self._part(BASELINE)), identity, BASELINE)
 
     def persona(self, name: str, identity: ModelIdentity | None = None) -> PersonaVector:
         """Return a persona; raise `VectorNotFound`, `VectorCorrupt` or `VectorMismatch`."""
-        return _checked(PersonaVector.load(self.find_persona(name)), identity, f"persona {name!r}")
+        return _checked(self._read(PersonaVector, self.find_persona(name)), identity, f"persona {name!r}")
+
+    def _read(self, kind: type[V], path: Path) -> V:
+        """Return a file's vector: from memory until the file changes. Nobody may write to its tensors."""
+        stamp = _stamp(path)
+        kept_stamp, vector = self._kept.get(path, (None, None))
+        if stamp is None or kept_stamp != stamp or not isinstance(vector, kind):
+            vector = kind.load(path)
+            if stamp is not None:
+                self._kept[path] = stamp, vector
+        return vector
 
     def _part(self, part: str) -> Path:
         path = self.part_path(part)
         if path is None:
             raise VectorNotFound(f"no {part.replace('_', ' ')} for {self.slug}; run `persona-steer extract-axes`")
         return path
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _checked(vector: V, identity: ModelIdentity | None, what: str) -> V:

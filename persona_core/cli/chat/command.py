@@ -42,8 +42,9 @@ def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: b
     from persona_core.chat.session import Settings
 
     config = manager.config
+    request = options.request(config, {})
     settings = Settings(
-        options.personas(), options.strength_in(config), options.safety_on(config), options.sampling(config),
+        options.personas(), request.strength, request.safety, options.sampling(config),
         options.seed, options.prompting(), allow_unsafe,
     )  # fmt: skip
     if not settings.safety and not allow_unsafe:

@@ -88,14 +88,12 @@ class UnsteeredModel(llm.Model):
     def _stream(self, prompt: llm.Prompt) -> ReplyStream:
         manager, options, messages = serving.manager(), prompt.options, prompt.messages
         assert isinstance(options, SamplingOptions)
-        wanted, sampling = self.steering(options, manager), _sampling(options, manager)
-        for name in wanted.personas:
+        request, sampling = self.steering(options, manager), _sampling(options, manager)
+        for name in request.personas:
             manager.require(name)
         return serving.engine(manager).stream(
             said(messages),
-            wanted.personas,
-            strength=wanted.strength,
-            safety=wanted.safety,
+            request,
             sampling=sampling,
             seed=(options.seed or 0) + n_replies(messages),
             history=history(messages),

@@ -100,27 +100,21 @@ def serve(engine: SteeringEngine, requests: Sequence[Request]) -> list[Reply | P
 
 
 def _generate(engine: SteeringEngine, requests: Sequence[Request]) -> list[Reply]:
-    strength, safety, sampling, has_history = requests[0].kind
-    if has_history:
+    if requests[0].history:
         return [_alone(engine, request) for request in requests]
     return engine.generate(
         [request.messages for request in requests],
-        [request.steering.personas for request in requests],
-        strength=strength,
-        safety=safety,
-        sampling=sampling,
+        [request.steering for request in requests],
+        sampling=requests[0].sampling,
         seed=[request.seed for request in requests],
     )
 
 
 def _alone(engine: SteeringEngine, request: Request) -> Reply:
     """Return the reply to a request whose plan depends on what was measured before it."""
-    wanted = request.steering
     stream = engine.stream(
         request.messages,
-        wanted.personas,
-        strength=wanted.strength,
-        safety=wanted.safety,
+        request.steering,
         sampling=request.sampling,
         seed=request.seed,
         history=request.history,
