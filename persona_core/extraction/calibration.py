@@ -11,13 +11,13 @@ import torch
 from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.extraction.data import calibration_questions
-from persona_core.extraction.layer_bands import best_band
+from persona_core.extraction.layer_bands import best_band, dose_plan
 from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.model.scoring import plan_costs, reply_log_probs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
-from persona_core.steering.plan import AddDirection, SteeringPlan
+from persona_core.steering.plan import SteeringPlan
 from persona_core.vectors.file import Calibration
 from persona_core.vectors.vector import PersonaVector
 
@@ -66,12 +66,6 @@ def calibrate(
     if calibration.gain <= 0:
         warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
     return vector.with_header(calibration=calibration, warnings=warnings)
-
-
-def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
-    """Return a plan that adds a persona at one dose, without a floor."""
-    moved = vector.displacement(dose)
-    return SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
 
 
 def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:

@@ -50,6 +50,12 @@ def candidate_bands(model: ModelWrapper) -> list[tuple[int, ...]]:
     return list(dict.fromkeys([model.target_layers, *held]))
 
 
+def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
+    """Return a plan that adds a persona at one dose, without a floor."""
+    displacement = vector.displacement(dose)
+    return SteeringPlan(tuple(AddDirection(layer, displacement[layer]) for layer in vector.header.target_layers))
+
+
 def _worths(
     model: ModelWrapper,
     vectors: Sequence[PersonaVector],
@@ -57,7 +63,7 @@ def _worths(
     default: Sequence[Exchange],
     progress: Progress,
 ) -> list[float]:
-    plans = [_plan(vector) for vector in vectors]
+    plans = [dose_plan(vector, _DOSE) for vector in vectors]
     steps: tuple[Callable[[], list[float]], ...] = (
         lambda: _gains(model, own, plans),
         lambda: _gains(model, default, plans),
@@ -73,11 +79,6 @@ def _worths(
 
 def _gains(model: ModelWrapper, exchanges: Sequence[Exchange], plans: Sequence[SteeringPlan]) -> list[float]:
     return [float(gains.mean()) for gains in plan_gains(model, *_sides(exchanges), plans)]
-
-
-def _plan(vector: PersonaVector) -> SteeringPlan:
-    moved = vector.displacement(_DOSE)
-    return SteeringPlan(tuple(AddDirection(layer, moved[layer]) for layer in vector.header.target_layers))
 
 
 def _sides(exchanges: Sequence[Exchange]) -> tuple[list[Sequence[int]], list[Sequence[int]]]:

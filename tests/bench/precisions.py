@@ -26,7 +26,7 @@ from persona_core import ModelWrapper, PersonaManager, get_config
 from persona_core.base.messages import question_messages
 from persona_core.evaluation.prompt_set import join
 from persona_core.evaluation.statistics import columns_won, double_centre, rows_won
-from persona_core.extraction.calibration import dose_plan
+from persona_core.extraction.layer_bands import dose_plan
 from persona_core.model.decoding import Row, Sampling, generate_tokens
 from persona_core.model.scoring import plan_gains
 from persona_core.plugins.loading import load_plugins
