@@ -139,8 +139,8 @@ def drift_(app: App, conversation: Path, output: Path, dark: bool, model: str | 
     from persona_core.reports.plots.conversation import read_conversation
 
     manager = _manager(app, model)
-    turns = read_conversation(conversation)
-    _write(output, dark, lambda theme: drift.draw(turns, drift.read_band(manager), theme, conversation.name))
+    receipts = read_conversation(conversation)
+    _write(output, dark, lambda theme: drift.draw(receipts, drift.read_band(manager), theme, conversation.name))
 
 
 @command.command("matrix")

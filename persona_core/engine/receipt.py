@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from persona_core.base.layers import format_layers
 from persona_core.base.records import Record
 from persona_core.errors import NoEffect
-from persona_core.steering.layer import ArmedLayer
 from persona_core.steering.plan import SteeringPlan
+
+if TYPE_CHECKING:
+    from persona_core.steering.layer import ArmedLayer
 
 
 class FloorReceipt(Record):

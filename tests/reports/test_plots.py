@@ -12,17 +12,17 @@ import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 
-from persona_core.chat.conversation import Turn as Spoken
+from persona_core.chat.conversation import Turn
 from persona_core.chat.log import Event, SessionLog
 from persona_core.cli import build_cli
-from persona_core.engine.receipt import Receipt
+from persona_core.engine.receipt import FloorReceipt, Receipt
 from persona_core.errors import PlotError
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.personas.manager import PersonaManager
 from persona_core.plugins.loading import load_plugins
 from persona_core.plugins.opening import get_config
 from persona_core.reports.plots import dose, drift, intervals, layers, matrix, space
-from persona_core.reports.plots.conversation import Turn, read_conversation
+from persona_core.reports.plots.conversation import PlottedFloor, PlottedReceipt, read_conversation
 from persona_core.reports.plots.figure import check_format, inline_svg, label_ends, new_figure, write
 from persona_core.reports.plots.theme import DARK, LIGHT, Theme
 from persona_core.testing import example_vector
@@ -59,10 +59,10 @@ def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-def turn(projection: float | None, lowest: float | None = None, **steering: object) -> Turn:
-    """Return a turn as a saved conversation holds it."""
+def receipt(projection: float | None, lowest: float | None = None, **steering: object) -> PlottedReceipt:
+    """Return a receipt as it is read from a saved conversation."""
     floor = None if lowest is None else {"layers": [15], "hits": 2, "lowest_before": lowest, "lowest_after": 0.01}
-    return Turn.model_validate({"receipt": {"assistant_projection": projection, "floor": floor, **steering}})
+    return PlottedReceipt.model_validate({"assistant_projection": projection, "floor": floor, **steering})
 
 
 # space
@@ -187,8 +187,8 @@ def test_a_report_gives_its_own_curves(report: EvaluationReport) -> None:
 
 @both_themes
 def test_drift_draws_what_the_receipts_say(manager: PersonaManager, theme: Theme) -> None:
-    turns = [turn(24.0), turn(15.0, -4.5, personas={"sage": 1.0}, strength=1.0), turn(None, -3.0)]
-    figure = drift.draw(turns, drift.read_band(manager), theme, "talk.jsonl")
+    receipts = [receipt(24.0), receipt(15.0, -4.5, personas={"sage": 1.0}, strength=1.0), receipt(None, -3.0)]
+    figure = drift.draw(receipts, drift.read_band(manager), theme, "talk.jsonl")
     above, below = figure.axes
     (reply,) = [line for line in above.lines if line.get_label() == "reply"]
     assert list(np.asarray(reply.get_ydata()))[:2] == [24.0, 15.0]
@@ -206,10 +206,10 @@ def test_the_band_is_that_of_the_layer_that_receipts_read(manager: PersonaManage
 
 
 def test_drift_reads_the_file_of_a_chat_without_what_was_taken_back(tmp_path: Path) -> None:
-    receipt: dict[str, object] = dict.fromkeys(
+    fields: dict[str, object] = dict.fromkeys(
         ("strength", "prompt_tokens", "reused_tokens", "reply_tokens", "steered_tokens", "seed"), 1
     )
-    receipt |= {
+    fields |= {
         "model": "m",
         "personas": {},
         "safety": "on",
@@ -220,32 +220,37 @@ def test_drift_reads_the_file_of_a_chat_without_what_was_taken_back(tmp_path: Pa
     }
     log = SessionLog.new(tmp_path, example_vector("sage").header.model, "mine")
     for value in (1.0, 2.0, 3.0):
-        log.add(Spoken(user="q", text="a", receipt=Receipt(**receipt, assistant_projection=value)))
+        log.add(Turn(user="q", text="a", receipt=Receipt(**fields, assistant_projection=value)))
         if value == 2.0:
             log.add(Event(kind="undo"))
     log.end()
-    assert [turn.receipt.assistant_projection for turn in read_conversation(log.path)] == [1.0, 3.0]
+    assert [receipt.assistant_projection for receipt in read_conversation(log.path)] == [1.0, 3.0]
 
 
 def test_drift_without_a_floor_is_one_panel(manager: PersonaManager) -> None:
-    assert len(drift.draw([turn(3.0), turn(4.0)], drift.read_band(manager), LIGHT).axes) == 1
+    assert len(drift.draw([receipt(3.0), receipt(4.0)], drift.read_band(manager), LIGHT).axes) == 1
 
 
 def test_drift_without_a_projection_says_so(manager: PersonaManager) -> None:
     with pytest.raises(PlotError, match="no turn of the conversation holds an `assistant_projection`"):
-        drift.draw([turn(None)], drift.read_band(manager), LIGHT)
+        drift.draw([receipt(None)], drift.read_band(manager), LIGHT)
 
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_conversations_are_lines_or_what_generate_prints(tmp_path: Path, indent: int | None) -> None:
-    receipt = {"assistant_projection": 3.5, "floor": None, "personas": {"sage": 0.5, "jester": 0.2}, "strength": 0.8}
-    receipt |= {"model": "m", "plan": "p"}
+    fields = {"assistant_projection": 3.5, "floor": None, "personas": {"sage": 0.5, "jester": 0.2}, "strength": 0.8}
+    fields |= {"model": "m", "plan": "p"}
     path = tmp_path / "talk.jsonl"
-    texts = [json.dumps({"text": "Hé\n", "receipt": receipt}, indent=indent)] * 3
+    texts = [json.dumps({"text": "Hé\n", "receipt": fields}, indent=indent)] * 3
     path.write_text("\n".join(texts) + "\n\n", encoding="utf-8")
-    turns = read_conversation(path)
-    assert [item.receipt.assistant_projection for item in turns] == [3.5] * 3
-    assert turns[0].receipt.mixture == "sage 0.5 + jester 0.2 at 0.8"
+    receipts = read_conversation(path)
+    assert [receipt.assistant_projection for receipt in receipts] == [3.5] * 3
+    assert receipts[0].speaker == "sage 0.5 + jester 0.2 at 0.8"
+
+
+def test_the_fields_that_pictures_read_are_fields_of_receipts() -> None:
+    assert set(PlottedReceipt.model_fields) <= set(Receipt.model_fields)
+    assert set(PlottedFloor.model_fields) <= set(FloorReceipt.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Saved conversations: a chat's session file, or JSON objects one after the other, each with the receipt of a reply.
+"""Saved conversations: the receipts of a chat's session file, or of JSON objects one after the other.
 
 One object a line, or pretty-printed as `generate --json` does: `{"text": …, "receipt": {…}}`. Of a turn only its
-receipt is read, and of a receipt only what a picture shows; everything else may be there.
+receipt is read, and of a receipt only what a picture shows; everything else may be there or missing.
 """
 
 from __future__ import annotations
@@ -14,47 +14,43 @@ from pydantic import Field, ValidationError
 
 from persona_core.base.files import read_text
 from persona_core.base.records import Record, first_problem
+from persona_core.engine.receipt import mixture
 from persona_core.errors import PlotError
 
 
-class FloorReading(Record):
-    """How far the lowest token lay above the floor, before it was lifted and after; below the floor is negative."""
+class PlottedFloor(Record):
+    """The fields of a `FloorReceipt` that a picture shows: distances to the floor, negative below it."""
 
     lowest_before: float
     lowest_after: float
 
 
-class TurnReceipt(Record):
-    """What is read of a `Receipt`."""
+class PlottedReceipt(Record):
+    """The fields of a `Receipt` that a picture shows."""
 
     assistant_projection: float | None = None
-    floor: FloorReading | None = None
+    floor: PlottedFloor | None = None
     personas: dict[str, float] = Field(default_factory=dict)
     strength: float = 0.0
 
     @property
-    def mixture(self) -> str:
-        """Who spoke, in words."""
-        parts = {name: weight for name, weight in self.personas.items() if weight and self.strength}
-        if not parts:
-            return "unsteered"
-        names = list(parts) if list(parts.values()) == [1.0] else [f"{name} {part:g}" for name, part in parts.items()]
-        return f"{' + '.join(names)} at {self.strength:g}"
+    def speaker(self) -> str:
+        """Who spoke and how strongly, in words."""
+        personas = {name: weight for name, weight in self.personas.items() if weight and self.strength}
+        return f"{mixture(personas)} at {self.strength:g}" if personas else "unsteered"
 
 
-class Turn(Record):
-    """One turn of a saved conversation."""
-
-    receipt: TurnReceipt
+class _Turn(Record):
+    receipt: PlottedReceipt
 
 
-def read_conversation(path: Path) -> list[Turn]:
-    """Return the turns of a file; raise `PlotError` that names the turn that is wrong, or says that there is none."""
-    objects = _session_turns(path) if _is_session(path) else _objects(path)
-    turns = [_turn(path, place, data) for place, data in enumerate(objects, start=1)]
-    if not turns:
+def read_conversation(path: Path) -> list[PlottedReceipt]:
+    """Return the receipt of each turn; raise `PlotError` that names the turn that is wrong, or says there is none."""
+    turns = _session_turns(path) if _is_session(path) else _json_objects(path)
+    receipts = [_receipt(path, number, turn) for number, turn in enumerate(turns, start=1)]
+    if not receipts:
         raise PlotError(f"{path} holds no turn; write one JSON object with a `receipt` a line")
-    return turns
+    return receipts
 
 
 def _is_session(path: Path) -> bool:
@@ -62,34 +58,35 @@ def _is_session(path: Path) -> bool:
 
 
 def _session_turns(path: Path) -> Iterator[object]:
-    """Yield the turns that stand: one that was taken back is in the file, and not in the conversation."""
+    """Yield the turns of a chat but those that the user took back."""
     from persona_core.chat.log import read_session
 
     _, conversation = read_session(path)
-    yield from (turn.model_dump() for turn in conversation.turns)
+    yield from conversation.turns
 
 
-def _objects(path: Path) -> Iterator[object]:
-    text, decoder, place = read_text(path), json.JSONDecoder(), 0
-    while place := _next(text, place):
+def _json_objects(path: Path) -> Iterator[object]:
+    text, decoder = read_text(path), json.JSONDecoder()
+    offset = _skip_blanks(text, 0)
+    while offset < len(text):
         try:
-            data, place = decoder.raw_decode(text, place - 1)
+            value, end = decoder.raw_decode(text, offset)
         except ValueError as error:
-            line = text.count("\n", 0, place) + 1
+            line = text.count("\n", 0, offset) + 1
             raise PlotError(
                 f"{path}, line {line}: not JSON ({error}); write one object with a `receipt` a line"
             ) from error
-        yield data
+        yield value
+        offset = _skip_blanks(text, end)
 
 
-def _next(text: str, place: int) -> int:
-    """Return one more than the place of the next letter that is no space, or 0 at the end."""
-    rest = len(text) - len(text[place:].lstrip())
-    return rest + 1 if rest < len(text) else 0
+def _skip_blanks(text: str, offset: int) -> int:
+    """Return the offset of the next letter that is no white space, or the text's length."""
+    return len(text) - len(text[offset:].lstrip())
 
 
-def _turn(path: Path, place: int, data: object) -> Turn:
+def _receipt(path: Path, number: int, turn: object) -> PlottedReceipt:
     try:
-        return Turn.model_validate(data)
+        return _Turn.model_validate(turn, from_attributes=True).receipt
     except ValidationError as error:
-        raise PlotError(f"{path}, turn {place}: {first_problem(error)}") from error
+        raise PlotError(f"{path}, turn {number}: {first_problem(error)}") from error

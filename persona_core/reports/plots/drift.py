@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from persona_core.base.layers import resolve_layers
 from persona_core.errors import PlotError, VectorNotFound
 from persona_core.personas.manager import PersonaManager
-from persona_core.reports.plots.conversation import Turn
+from persona_core.reports.plots.conversation import PlottedReceipt
 from persona_core.reports.plots.figure import add_legend, dress, new_figure, note
 from persona_core.reports.plots.theme import Theme
 from persona_core.vectors.file import read_arrays, read_header
@@ -42,28 +42,28 @@ def read_band(manager: PersonaManager) -> Band:
     header = read_header(path)
     layer = resolve_layers(manager.config.extraction.target_layers, header.model.n_layers)[-1]
     quantiles = read_arrays(path)["quantiles"][:, layer]
-    found = np.interp(LEVELS, header.quantile_levels, quantiles)
-    return Band(layer, {level: float(value) for level, value in zip(LEVELS, found, strict=True)})
+    projections = np.interp(LEVELS, header.quantile_levels, quantiles)
+    return Band(layer, {level: float(value) for level, value in zip(LEVELS, projections, strict=True)})
 
 
-def draw(turns: Sequence[Turn], band: Band, theme: Theme, name: str = "") -> Figure:
+def draw(receipts: Sequence[PlottedReceipt], band: Band, theme: Theme, name: str = "") -> Figure:
     """Draw the projections over the band, and the distance to the floor below where any turn has one."""
-    if not any(turn.receipt.assistant_projection is not None for turn in turns):
+    if not any(receipt.assistant_projection is not None for receipt in receipts):
         raise PlotError("no turn of the conversation holds an `assistant_projection`; reply again with the axes made")
-    floored = any(turn.receipt.floor for turn in turns)
+    floored = any(receipt.floor for receipt in receipts)
     title = f"Drift on the assistant axis{': ' if name else ''}{name}"
     figure = new_figure(theme, 9, 7.2 if floored else 4.6, title)
     rows = figure.subplots(1 + floored, 1, sharex=True, squeeze=False, height_ratios=[3, 2][: 1 + floored])[:, 0]
-    _projections(rows[0], turns, band, theme)
+    _projections(rows[0], receipts, band, theme)
     if floored:
-        _floor(rows[1], turns, theme)
-    _ticks(rows[-1], len(turns), theme)
+        _floor(rows[1], receipts, theme)
+    _ticks(rows[-1], len(receipts), theme)
     for axes in rows:
-        _mark_changes(axes, turns, theme, named=axes is rows[0])
+        _mark_changes(axes, receipts, theme, named=axes is rows[0])
     return figure
 
 
-def _projections(axes: Axes, turns: Sequence[Turn], band: Band, theme: Theme) -> None:
+def _projections(axes: Axes, receipts: Sequence[PlottedReceipt], band: Band, theme: Theme) -> None:
     title = f"mean projection of each reply after layer {band.layer}; higher is more like the default assistant"
     dress(axes, theme, y="projection (residual-stream units)", title=title)
     levels = band.percentiles
@@ -71,21 +71,27 @@ def _projections(axes: Axes, turns: Sequence[Turn], band: Band, theme: Theme) ->
                  label="default assistant's tokens: middle 90 %")  # fmt: skip
     axes.axhspan(levels[25.0], levels[75.0], color=theme.band, linewidth=0, label="middle half")
     axes.axhline(levels[50.0], color=theme.muted, linewidth=1, linestyle=(0, (4, 3)), label="median")
-    found = [turn.receipt.assistant_projection for turn in turns]
-    heights = [float("nan") if value is None else value for value in found]
+    readings = [receipt.assistant_projection for receipt in receipts]
+    heights = [float("nan") if reading is None else reading for reading in readings]
     axes.plot(
-        range(1, len(turns) + 1), heights, color=theme.series[0], linewidth=2, marker="o", markersize=6, label="reply"
+        range(1, len(receipts) + 1),
+        heights,
+        color=theme.series[0],
+        linewidth=2,
+        marker="o",
+        markersize=6,
+        label="reply",
     )
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.04 * (high - low), high + 0.2 * (high - low))
     add_legend(axes, theme, "upper center", bbox_to_anchor=(0.5, -0.06), ncols=4)
 
 
-def _floor(axes: Axes, turns: Sequence[Turn], theme: Theme) -> None:
+def _floor(axes: Axes, receipts: Sequence[PlottedReceipt], theme: Theme) -> None:
     dress(axes, theme, y="distance to the floor\n(residual-stream units)",
           title="each reply's lowest token on the safety axis; 0 is the floor")  # fmt: skip
-    xs = range(1, len(turns) + 1)
-    floors = [turn.receipt.floor for turn in turns]
+    xs = range(1, len(receipts) + 1)
+    floors = [receipt.floor for receipt in receipts]
     before = [floor.lowest_before if floor else float("nan") for floor in floors]
     after = [floor.lowest_after if floor else float("nan") for floor in floors]
     axes.vlines(xs, before, after, color=theme.grid, linewidth=3)
@@ -105,12 +111,12 @@ def _ticks(axes: Axes, n_turns: int, theme: Theme) -> None:
     axes.set_xlabel("turn", color=theme.ink, fontsize=10)
 
 
-def _mark_changes(axes: Axes, turns: Sequence[Turn], theme: Theme, *, named: bool) -> None:
+def _mark_changes(axes: Axes, receipts: Sequence[PlottedReceipt], theme: Theme, *, named: bool) -> None:
     """Mark with a thin line where the steering changes, and write who speaks from there on."""
-    mixtures = [turn.receipt.mixture for turn in turns]
-    changes = [1, *(place for place, (one, other) in enumerate(pairwise(mixtures), start=2) if one != other)]
+    speakers = [receipt.speaker for receipt in receipts]
+    changes = [1, *(turn for turn, (one, other) in enumerate(pairwise(speakers), start=2) if one != other)]
     for rank, turn in enumerate(changes):
         axes.axvline(turn - 0.5, color=theme.muted, linewidth=1, linestyle=(0, (1, 2)))
         if named:
-            note(axes, theme, mixtures[turn - 1], (turn - 0.5, 1), xycoords=("data", "axes fraction"), va="top",
+            note(axes, theme, speakers[turn - 1], (turn - 0.5, 1), xycoords=("data", "axes fraction"), va="top",
                  xytext=(4, -4 - 12 * (rank % _ROWS)), fontsize=8.5)  # fmt: skip
