@@ -1,6 +1,5 @@
-"""Reports: every figure of an evaluation is on the page and none comes from outside; the headlines fit a terminal."""
+"""The page: every figure of the report is on it, none of it comes from outside, and nothing in it runs."""
 
-import io
 import re
 import shutil
 import subprocess
@@ -10,17 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from invented_report import PARTS, without
 
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.reports.headlines import LEFT_OUT, headlines
+from persona_core.reports.headlines import headlines
 from persona_core.reports.page import html
-from persona_core.reports.sections import sections
-from persona_core.reports.tables import Table, signed
-from persona_core.reports.terminal import _rich, fitted, tables
+from persona_core.reports.tables import signed
 
-PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
-TITLES = {"Effect", "Damage", "Dose-response", "Blends", "Safety", "Stability"}
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
@@ -32,21 +27,6 @@ MakeReport = Callable[..., EvaluationReport]
 def page(report: EvaluationReport) -> str:
     """The page of a whole report."""
     return html(report)
-
-
-def without(report: EvaluationReport, *parts: str) -> EvaluationReport:
-    """Return a report without some of its parts."""
-    return report.model_copy(update=dict.fromkeys(parts))
-
-
-def printed(report: EvaluationReport, width: int = 100) -> str:
-    """Return what the terminal shows."""
-    console = Console(width=width, file=io.StringIO(), color_system=None)
-    for table in tables(report, width):
-        console.print(table)
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    return file.getvalue()
 
 
 def figures(data: object) -> Iterator[float]:
@@ -140,6 +120,15 @@ def test_the_headlines_come_first(page: str) -> None:
     assert "64.8% [56.8, 72.8]" in page[: page.index("<h2")]
 
 
+def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
+    text, found = unescape(page), headlines(report)
+    assert len(found) == 13
+    for line in found:
+        assert line.what in text
+        assert line.figure in text
+        assert line.beside in text
+
+
 def test_names_and_replies_are_escaped(make_report: MakeReport) -> None:
     bad = ['<script>alert("x")</script>', "a&b", "$x^2$ <i>"]
     page = html(make_report(bad))
@@ -150,62 +139,11 @@ def test_names_and_replies_are_escaped(make_report: MakeReport) -> None:
     assert read(page).open == []
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_was_left_out_changes_no_other(report: EvaluationReport, part: str) -> None:
-    left = {section.title: section for section in sections(without(report, part))}
-    whole = {section.title: section for section in sections(report)}
-    changed = {title for title in whole if left[title] != whole[title]}
-    touched = {"effect": {"Effect", "Damage"}, "voices": {"Effect"}, "neutral": {"Damage"}, "doses": {"Dose-response"}}
-    assert changed == touched.get(part, {part.title()})
-
-
-def test_a_report_of_nothing_says_that_each_part_was_left_out(report: EvaluationReport) -> None:
-    bare = without(report, *PARTS)
-    page = html(bare)
-    assert page.count("This part was left out of the evaluation.") == len(TITLES)
+def test_the_page_of_a_report_of_nothing_says_that_each_part_was_left_out(report: EvaluationReport) -> None:
+    page = html(without(report, *PARTS))
+    assert page.count("This part was left out of the evaluation.") == 6
     assert page.count("<svg") == 0
     assert "Provenance" in page
-    missing = printed(bare).split("left out of this evaluation")[1]
-    assert all(title in missing for title in TITLES)
-    assert [line.figure for line in headlines(bare)] == [LEFT_OUT] * 4
-
-
-@pytest.mark.parametrize("width", [60, 80, 100, 300])
-def test_a_table_that_is_too_wide_goes_on_in_another_and_no_cell_is_cut(width: int) -> None:
-    names = tuple(f"persona-{place}" for place in range(20))
-    rows = tuple((name, *(f"{one - other:+d}.00" for other in range(20))) for one, name in enumerate(names))
-    parts = fitted(Table("Matrix", ("meant to be", *names), rows, "a note"), width)
-    console = Console(width=width, file=io.StringIO(), color_system=None)
-    for part in parts:
-        console.print(_rich(part))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "…" not in shown
-    assert max(map(len, shown.splitlines())) <= width
-    assert [name for part in parts for name in part.columns[1:]] == list(names)
-    assert [part.note for part in parts] == [*[""] * (len(parts) - 1), "a note"]
-    assert (len(parts) == 1) == (width == 300)
-
-
-def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
-    text, found = unescape(page), headlines(report)
-    assert len(found) == 13
-    for line in found:
-        assert line.what in text
-        assert line.figure in text
-        assert line.beside in text
-
-
-def test_the_terminal_shows_the_headlines_within_100_columns(report: EvaluationReport) -> None:
-    shown = printed(report)
-    assert max(map(len, shown.splitlines())) <= 100
-    assert "…" not in shown
-    for line in headlines(report):
-        assert line.figure in shown
-    assert "First replies" not in shown
-
-
-def test_square_brackets_are_no_markup(make_report: MakeReport) -> None:
-    assert "[bold]" in printed(make_report(["[bold]", "b", "c"]))
 
 
 @pytest.mark.skipif(not BROWSER, reason="no browser is installed")

@@ -11,6 +11,7 @@ from persona_core.vectors.file import ModelIdentity
 
 PERSONAS = ["creator", "explorer", "guardian", "sage", "trickster"]
 PAIRS = [f"{a}+{b}" for place, a in enumerate(PERSONAS) for b in PERSONAS[place + 1 :]]
+PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
 
 
 def invented_report(personas: list[str] | None = None) -> EvaluationReport:
@@ -126,3 +127,8 @@ def _safety(names: list[str]) -> SafetyResult:
         jailbreak_odds={name: (-5.1 + 0.13 * place, -4.2 + 0.11 * place) for place, name in enumerate(mixtures)},
         effect_kept={name: 0.953 + 0.011 * place for place, name in enumerate(names)},
     )
+
+
+def without(report: EvaluationReport, *parts: str) -> EvaluationReport:
+    """Return a report without some of its parts."""
+    return report.model_copy(update=dict.fromkeys(parts))
