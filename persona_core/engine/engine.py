@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 from persona_core.base.messages import Message, question_messages
 from persona_core.engine.planning import build_plan
@@ -19,8 +19,6 @@ from persona_core.personas.manager import PersonaManager
 from persona_core.settings.config import Config
 from persona_core.steering.layer import ArmedLayer
 from persona_core.steering.plan import SteeringPlan
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -165,10 +163,10 @@ class SteeringEngine:
         return self._kept
 
 
-def _one_a_row(values: Sequence[T] | T, n_rows: int) -> Sequence[T]:
+def _one_a_row(values: Any, n_rows: int) -> Sequence[Any]:
     """Return one value a row: the sequence that was given, or one value for all rows."""
     several = isinstance(values, Sequence) and not isinstance(values, str)
-    return values if several else [values] * n_rows  # type: ignore[return-value, list-item]
+    return values if several else [values] * n_rows
 
 
 def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:

@@ -26,7 +26,7 @@ class FloorReceipt(Record):
 
 
 class AuditReceipt(Record):
-    """What a bound would have done that was audited and not held: tokens over all its layers, and how far at most.
+    """What an audit-only bound would have done: how many tokens it would have moved, and the largest distance.
 
     Counted on the stream as it was, with all that was held: in force, the bound would have changed what came after.
     """
@@ -89,8 +89,8 @@ class Receipt(Record):
 
     def _audits(self) -> list[str]:
         return [
-            f"{name} would have moved {found.hits} tokens, by {found.farthest:.2f} at most"
-            for name, found in self.audits.items()
+            f"{name} would have moved {audit.hits} tokens, by {audit.farthest:.2f} at most"
+            for name, audit in self.audits.items()
         ]
 
     def _assistant(self) -> str:
@@ -100,14 +100,14 @@ class Receipt(Record):
 def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
     """Return the measured part of a receipt for one row; raise `NoEffect` where an addition touched nothing."""
     touched = {item.layer for item in plan.additions} | {item.layer for item in plan.clamps}
-    changes = {layer: _mean(armed[layer], "relative_change", row) for layer in sorted(touched)}
+    changes = {layer: armed[layer].tally.settled().mean_change(row) for layer in sorted(touched)}
     idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
     if idle:
         raise NoEffect(f"{plan.label} was asked for, but layers {format_layers(idle)} were not changed; report this")
-    means = {probe.name: round(_mean(armed[probe.layer], "probe", row), 4) for probe in plan.probes}
+    means = {probe.name: round(armed[probe.layer].tally.settled().mean_projection(row), 4) for probe in plan.probes}
     return {
         "plan": plan.digest(),
-        "steered_tokens": int(max((float(armed[layer].tally.tokens[row]) for layer in touched), default=0)),
+        "steered_tokens": int(max((float(armed[layer].tally.settled().tokens[row]) for layer in touched), default=0)),
         "relative_change": {layer: round(change, 6) for layer, change in changes.items()},
         "floor": _floor_receipt(plan, armed, row),
         "assistant_projection": means.get("assistant"),
@@ -121,34 +121,30 @@ def projections(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -
     return {probe.name: armed[probe.layer].tally.projections(row) for probe in plan.probes}
 
 
-def _mean(layer: ArmedLayer, what: str, row: int) -> float:
-    return float(getattr(layer.tally, what)[row] / layer.tally.tokens[row].clamp_min(1))
-
-
 def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> FloorReceipt | None:
     layers = sorted({item.layer for item in plan.clamps})
     if not layers:
         return None
-    found = [armed[layer].tally for layer in layers]
+    sums = [armed[layer].tally.settled() for layer in layers]
     return FloorReceipt(
         layers=layers,
-        hits=int(sum(float(tally.floor_hits[row]) for tally in found)),
-        lowest_before=round(min(float(tally.lowest_before[row]) for tally in found), 4),
-        lowest_after=round(min(float(tally.lowest_after[row]) for tally in found), 4),
+        hits=int(sum(float(layer_sums.floor_hits[row]) for layer_sums in sums)),
+        lowest_before=round(min(float(layer_sums.lowest_before[row]) for layer_sums in sums), 4),
+        lowest_after=round(min(float(layer_sums.lowest_after[row]) for layer_sums in sums), 4),
     )
 
 
 def _audit_receipts(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, AuditReceipt]:
-    found: dict[str, AuditReceipt] = {}
+    receipts: dict[str, AuditReceipt] = {}
     for layer in sorted({item.layer for item in plan.audits}):
-        tally = armed[layer].tally
-        for place, item in enumerate(plan.by_layer(layer).audits):
-            so_far = found.get(item.name, AuditReceipt(hits=0, farthest=0.0))
-            found[item.name] = AuditReceipt(
-                hits=so_far.hits + int(tally.audit_hits[row, place]),
-                farthest=max(so_far.farthest, round(float(tally.audit_distance[row, place]), 4)),
+        sums = armed[layer].tally.settled()
+        for index, audit in enumerate(plan.by_layer(layer).audits):
+            so_far = receipts.get(audit.name, AuditReceipt(hits=0, farthest=0.0))
+            receipts[audit.name] = AuditReceipt(
+                hits=so_far.hits + int(sums.audit_hits[row, index]),
+                farthest=max(so_far.farthest, round(float(sums.audit_distance[row, index]), 4)),
             )
-    return found
+    return receipts
 
 
 def _signed(value: float) -> str:

@@ -46,16 +46,17 @@ class FloorCheck:
 
     def _distances(self) -> Float[Tensor, "clamp rows"]:
         """Return how far above its floor each row is: the newest token's distance, or the lowest of all so far."""
-        if all(layer.counted.waiting for layer in self.layers):
-            streams = torch.stack([layer.counted.waiting[-1].after for layer in self.layers for _ in layer.clamps])
-            return ((streams * self.directions).sum(-1) - self.lows)[..., 0]
-        lowest = [layer.tally.lowest_after[layer.rows] for layer in self.layers for _ in layer.clamps]
+        newest = [layer.tally.newest() for layer in self.layers]
+        streams = [stream for stream, layer in zip(newest, self.layers, strict=True) for _ in layer.clamps]
+        if all(stream is not None for stream in newest):
+            return ((torch.stack(streams) * self.directions).sum(-1) - self.lows)[..., 0]  # type: ignore[arg-type]
+        lowest = [layer.tally.settled().lowest_after[layer.rows] for layer in self.layers for _ in layer.clamps]
         return torch.stack(lowest)
 
 
 def floor_slack(layer: ArmedLayer) -> Float[Tensor, "rows"]:
     """Return how far below a floor each row may seem to lie: rounding."""
-    rows = torch.zeros(layer.n_rows, device=layer.counted.tokens.device)
+    rows = torch.zeros(layer.n_rows, device=layer.tally.device)
     sizes = [clamp.low.abs().masked_fill(clamp.low.isinf(), 0)[:, 0] for clamp in layer.clamps]
     return _SLACK * torch.stack([rows, *sizes]).amax(0).clamp_min(1)
 

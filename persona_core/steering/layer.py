@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from persona_core.steering.clamping import ArmedClamp, Joint, Lift, cast_all, clamp_all
 from persona_core.steering.plan import ClampProjection, SteeringPlan
-from persona_core.steering.tally import Step, Tally
+from persona_core.steering.sums import Observation, sums_of
+from persona_core.steering.tally import Tally
 
 
 @dataclass
@@ -27,7 +28,7 @@ class ArmedLayer:
     add: Float[Tensor, "rows 1 hidden"] | None
     clamps: tuple[ArmedClamp, ...]
     probe: Float[Tensor, "rows 1 hidden"] | None
-    counted: Tally
+    tally: Tally
     joint: Joint | None = None
     """Of two or more clamps."""
     audits: tuple[ArmedClamp, ...] = ()
@@ -35,15 +36,9 @@ class ArmedLayer:
     rows: EllipsisType | Int[Tensor, "rows"] = ...
 
     @property
-    def tally(self) -> Tally:
-        """What has happened so far."""
-        self.counted.settle()
-        return self.counted
-
-    @property
     def n_rows(self) -> int:
         """How many rows run."""
-        return len(self.counted.tokens) if isinstance(self.rows, EllipsisType) else len(self.rows)
+        return self.tally.n_rows if isinstance(self.rows, EllipsisType) else len(self.rows)
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -51,17 +46,18 @@ class ArmedLayer:
         clamps, audits = (tuple(each.high is not None for each in part) for part in (self.clamps, self.audits))
         return self.add is not None, self.probe is not None, clamps, audits
 
-    def select(self, places: Sequence[int]) -> ArmedLayer:
+    def select(self, rows: Sequence[int]) -> ArmedLayer:
         """Return what is done to these rows alone, counted in the same tally."""
-        which = torch.tensor(places, device=self.counted.tokens.device)
+        self.tally.settle()
+        which = torch.tensor(rows, device=self.tally.device)
         return ArmedLayer(
             add=None if self.add is None else self.add[which],
             clamps=tuple(clamp.select(which) for clamp in self.clamps),
             probe=None if self.probe is None else self.probe[which],
-            counted=self.tally,
+            tally=self.tally,
             joint=None if self.joint is None else self.joint.select(which),
             audits=tuple(audit.select(which) for audit in self.audits),
-            rows=torch.arange(len(self.counted.tokens), device=which.device)[self.rows][which],
+            rows=torch.arange(self.tally.n_rows, device=which.device)[self.rows][which],
         )
 
     def __call__(self, hidden: Float[Tensor, "rows token hidden"]) -> Float[Tensor, "rows token hidden"]:
@@ -69,12 +65,12 @@ class ArmedLayer:
         wide = hidden.float()
         steered, lifts = self._steer(wide, hidden.dtype)
         output = hidden if steered is wide else cast_all(steered, hidden.dtype, self.clamps, self.keep)
-        step = Step(wide, output.float(), lifts, self.keep)
+        observation = Observation(wide, output.float(), lifts, self.keep)
         if self.keep is None and hidden.shape[1] == 1:
-            self.counted.defer(step, self._count)
+            self.tally.defer(observation, self._count)
         else:
-            self.counted.settle()
-            self._count(step)
+            self.tally.settle()
+            self._count(observation)
         return output
 
     def _steer(self, wide: Tensor, dtype: torch.dtype) -> tuple[Tensor, tuple[Lift, ...]]:
@@ -84,14 +80,11 @@ class ArmedLayer:
             return steered, lifts
         return torch.where(self.keep.unsqueeze(-1), steered, wide), lifts
 
-    def _count(self, step: Step) -> None:
-        self.counted.add_change(step, self.rows)
-        for clamp, lift in zip(self.clamps, step.lifts, strict=True):
-            self.counted.add_clamp(step, lift, clamp.unit_direction, clamp.low, self.rows)
-        if self.audits:
-            self.counted.add_audits(step, self.audits, self.rows)
-        if self.probe is not None:
-            self.counted.add_probe(step, self.probe, self.rows)
+    def _count(self, observation: Observation) -> None:
+        read = None if self.probe is None else (observation.after * self.probe).sum(-1)
+        self.tally.merge(sums_of(observation, self.clamps, self.audits, read), self.rows)
+        if read is not None and observation.keep is None:
+            self.tally.add_readings(self.rows, read)
 
 
 Armed = Callable[[Tensor], Tensor]
@@ -151,7 +144,7 @@ def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
         add=_stack([_total(plan, hidden) for plan in plans], device) if any(p.additions for p in plans) else None,
         clamps=clamps,
         probe=_stack([_probe(plan, hidden) for plan in plans], device) if any(p.probes for p in plans) else None,
-        counted=Tally(len(plans), device, len(audits)),
+        tally=Tally(len(plans), device, len(audits)),
         joint=Joint.of(clamps),
         audits=audits,
     )

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from persona_core.steering.clamping import ArmedClamp, Joint, cast_all, clamp_all, outside
+from persona_core.steering.clamping import ArmedClamp, Joint, Lift, cast_all, clamp_all
 from persona_core.steering.layer import ArmedLayer
+from persona_core.steering.sums import Observation, Sums, sums_of
 
 
 class StaticSteer(nn.Module):
@@ -74,13 +75,10 @@ class StaticSteer(nn.Module):
         """Take over what an armed layer does to its rows; nothing is done to rows beyond. Counts start anew."""
         n = armed.n_rows
         self._start()
-        for name in ("add", "probe"):
-            found = getattr(armed, name)
-            getattr(self, name).zero_()
-            if found is not None:
-                getattr(self, name)[:n] = found
-        self._write_clamps(armed.clamps, n, "")
-        self._write_clamps(armed.audits, n, "audit_")
+        _write_rows(self.add, armed.add, n)
+        _write_rows(self.probe, armed.probe, n)
+        _write_bounds(armed.clamps, n, self.directions, self.low, self.high)
+        _write_bounds(armed.audits, n, self.audit_directions, self.audit_low, self.audit_high)
         if armed.joint is not None:
             self._write_joint(armed.joint, n)
 
@@ -89,16 +87,6 @@ class StaticSteer(nn.Module):
         self.sums.zero_()
         self.audited.zero_()
         self.lowest.fill_(torch.inf)
-
-    def _write_clamps(self, clamps: Sequence[ArmedClamp], n: int, prefix: str) -> None:
-        directions, low, high = (getattr(self, prefix + name) for name in ("directions", "low", "high"))
-        low.fill_(-torch.inf)
-        high.fill_(torch.inf)
-        for place, clamp in enumerate(clamps):
-            directions[place, :n] = clamp.unit_direction
-            low[place, :n] = clamp.low
-            if clamp.high is not None:
-                high[place, :n] = clamp.high
 
     def _write_joint(self, joint: Joint, n: int) -> None:
         self.sides.copy_(joint.sides)
@@ -111,12 +99,8 @@ class StaticSteer(nn.Module):
         steered = wide + self.add if self.adds else wide
         clamps, joint = self._clamps(), self._joint()
         steered, lifts = clamp_all(steered, clamps, joint, eps)
-        hits, before = torch.zeros_like(self.sums[1]), torch.full_like(self.lowest[0], torch.inf)
-        for clamp, (shift, reached) in zip(clamps, lifts, strict=True):
-            hits = hits + (shift != 0)[:, 0]
-            before = torch.minimum(before, (reached - clamp.low)[:, 0])
         output = cast_all(steered, hidden.dtype, clamps, stop_early=False)
-        self._count(wide, output.float(), hits, before)
+        self._count(wide, output.float(), lifts, clamps)
         return output
 
     def _clamps(self) -> list[ArmedClamp]:
@@ -131,41 +115,48 @@ class StaticSteer(nn.Module):
         several = len(self.bounded) > 1
         return Joint(self.sides, self.gram, self.inverses, self.products) if several else None
 
-    def _count(self, wide: Tensor, after: Tensor, hits: Tensor, before: Tensor) -> None:
-        change = ((after - wide).norm(dim=-1) / wide.norm(dim=-1).clamp_min(1e-12))[:, 0]
-        probe = (after * self.probe).sum(-1)[:, 0]
-        reached = torch.full_like(before, torch.inf)
-        for place in range(len(self.bounded)):
-            distance = (after * self.directions[place]).sum(-1) - self.low[place]
-            reached = torch.minimum(reached, distance[:, 0])
-        counted = self.live.to(torch.float32)
+    def _count(self, wide: Tensor, after: Tensor, lifts: tuple[Lift, ...], clamps: Sequence[ArmedClamp]) -> None:
+        read = (after * self.probe).sum(-1)
+        self.latest.copy_(read[:, 0])
+        token = sums_of(Observation(wide, after, lifts, self.live[:, None]), clamps, self._audits(), read)
+        self.sums.add_(torch.stack([token.relative_change, token.floor_hits, token.probe]))
+        self.lowest.copy_(torch.minimum(self.lowest, torch.stack([token.lowest_before, token.lowest_after])))
         if self.audit_bounded:
-            self._count_audits(after, counted)
-        self.latest.copy_(probe)
-        self.sums.add_(torch.stack([change, hits, probe]) * counted)
-        lowest = torch.stack([before, reached]).masked_fill(~self.live, torch.inf)
-        self.lowest.copy_(torch.minimum(self.lowest, lowest))
-
-    def _count_audits(self, after: Tensor, counted: Float[Tensor, "rows"]) -> None:
-        found = torch.cat([outside(after, audit) for audit in self._audits()], 1) * counted[:, None]
-        self.audited[0].add_(found > 0)
-        self.audited[1].copy_(torch.maximum(self.audited[1], found))
+            self.audited[0].add_(token.audit_hits)
+            self.audited[1].copy_(torch.maximum(self.audited[1], token.audit_distance))
 
     def read(
         self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"] | None
     ) -> None:
         """Add the counts of `n_tokens` tokens a row, and what the probe read of them, to the tally; start anew."""
-        tally, rows, n = armed.tally, armed.rows, armed.n_rows
-        tally.tokens[rows] += n_tokens[:n]
-        for name, found in zip(("relative_change", "floor_hits", "probe"), self.sums[:, :n], strict=True):
-            getattr(tally, name)[rows] += found
-        for name, found in zip(("lowest_before", "lowest_after"), self.lowest[:, :n], strict=True):
-            so_far = getattr(tally, name)
-            so_far[rows] = torch.minimum(so_far[rows], found)
-        tally.audit_hits[rows] += self.audited[0, :n]
-        tally.audit_distance[rows] = torch.maximum(tally.audit_distance[rows], self.audited[1, :n])
+        tally, rows = armed.tally, armed.rows
+        tally.settle()
+        tally.merge(self._so_far(armed.n_rows, n_tokens), rows)
         if projections is not None:
-            places = torch.arange(len(tally.tokens), device=n_tokens.device)[rows]
-            for row, found, counted in zip(places, projections, n_tokens.tolist(), strict=False):
-                tally.read.append((row[None], found[None, : int(counted)]))
+            indices = torch.arange(tally.n_rows, device=n_tokens.device)[rows]
+            for index, row_read, counted in zip(indices, projections, n_tokens.tolist(), strict=False):
+                tally.add_readings(index[None], row_read[None, : int(counted)])
         self._start()
+
+    def _so_far(self, n: int, n_tokens: Float[Tensor, "rows"]) -> Sums:
+        """Return what the buffers hold of the first `n` rows."""
+        change, hits, probe = self.sums[:, :n]
+        before, after = self.lowest[:, :n]
+        audit_hits, audit_distance = self.audited[:, :n]
+        return Sums(n_tokens[:n], change, hits, before, after, probe, audit_hits, audit_distance)
+
+
+def _write_rows(buffer: Tensor, values: Tensor | None, n: int) -> None:
+    buffer.zero_()
+    if values is not None:
+        buffer[:n] = values
+
+
+def _write_bounds(clamps: Sequence[ArmedClamp], n: int, directions: Tensor, low: Tensor, high: Tensor) -> None:
+    low.fill_(-torch.inf)
+    high.fill_(torch.inf)
+    for index, clamp in enumerate(clamps):
+        directions[index, :n] = clamp.unit_direction
+        low[index, :n] = clamp.low
+        if clamp.high is not None:
+            high[index, :n] = clamp.high

@@ -232,7 +232,10 @@ def test_an_audited_bound_moves_nothing_and_counts_what_it_would_have_moved() ->
         plan = SteeringPlan(clamps=(*clamps, ClampProjection(0, b)), audits=(audit,))
         layer, plain = (arm([each], torch.device("cpu"))[0] for each in (plan, replace(plan, audits=())))
         assert torch.equal(layer(hidden), plain(hidden))
-        assert (layer.tally.audit_hits.tolist(), layer.tally.audit_distance.tolist()) == ([[hits]], [[farthest]])
+        assert (layer.tally.settled().audit_hits.tolist(), layer.tally.settled().audit_distance.tolist()) == (
+            [[hits]],
+            [[farthest]],
+        )
 
 
 def test_audits_of_rows_are_counted_apart_and_padding_not_at_all() -> None:
@@ -241,5 +244,5 @@ def test_audits_of_rows_are_counted_apart_and_padding_not_at_all() -> None:
     layer = arm(plans, torch.device("cpu"))[0]
     layer.keep = torch.tensor([[False, True, True], [True, True, True]])
     layer(torch.zeros(2, 3, HIDDEN))
-    assert layer.tally.audit_hits.tolist() == [[2.0], [0.0]]
-    assert layer.tally.audit_distance.tolist() == [[1.0], [0.0]]
+    assert layer.tally.settled().audit_hits.tolist() == [[2.0], [0.0]]
+    assert layer.tally.settled().audit_distance.tolist() == [[1.0], [0.0]]
