@@ -1,7 +1,7 @@
-"""What a strategy or a policy of a package returns, checked before any of it reaches the model.
+"""Checked calls: what a package's strategy or policy returns is checked before any of it reaches the model.
 
-Packages are given copies, so that nothing they write to is used; what they return is refused with the package's name
-where it has a wrong form, or is not there in time. The core adds the configured floor after every policy.
+A package is given copies, so nothing that it writes to is used. A result of a wrong form, or one that is late, is
+refused with the package's name. The core adds the configured floor after every policy.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from persona_core.steering.clamping import MOST
 from persona_core.steering.plan import ClampProjection
 
 SECONDS = 5.0
-"""How long a strategy or a policy may take for one reply."""
+"""Time limit in seconds for one call of a strategy or a policy."""
 T = TypeVar("T")
 
 
-def checked_blend(item: Registered, parts: Sequence[WeightedVector]) -> Tensor:
-    """Return a strategy's displacement, float32 [layer, hidden]; raise `SteeringError` where it is none.
+def checked_blend(registered: Registered, parts: Sequence[WeightedVector]) -> Tensor:
+    """Return a strategy's displacement, float32 [layer, hidden]; raise `SteeringError` unless it is one.
 
-    It is finite, on the vectors' device, and zero at every layer that none of them steers.
+    A displacement is finite, on the vectors' device, and zero at every layer that none of the personas steers.
     """
-    strategy: BlendingStrategy = item.value
-    who = f"the blending strategy {strategy.name!r} of {item.distribution}"
-    given = [WeightedVector(copied(part.vector), part.weight) for part in parts]
-    moved: object = _called(who, SteeringError, strategy.blend, given)
+    strategy: BlendingStrategy = registered.value
+    who = f"the blending strategy {strategy.name!r} of {registered.distribution}"
+    copies = [WeightedVector(copied(part.vector), part.weight) for part in parts]
+    moved: object = _called(who, SteeringError, strategy.blend, copies)
     problem = _displacement_problem(moved, [part.vector for part in parts])
     if problem:
         raise SteeringError(f"{who} returned {problem}; set steering.blending to another one")
@@ -43,26 +43,26 @@ def checked_blend(item: Registered, parts: Sequence[WeightedVector]) -> Tensor:
     return moved.detach().to(torch.float32).clone()
 
 
-def checked_bounds(item: Registered, context: CappingContext) -> tuple[ClampProjection, ...]:
-    """Return a policy's bounds; raise `SafetyUnavailable` where they are none, which stops the reply."""
-    policy: CappingPolicy = item.value
-    who = f"the capping policy {policy.name!r} of {item.distribution}"
+def checked_bounds(registered: Registered, context: CappingContext) -> tuple[ClampProjection, ...]:
+    """Return a policy's bounds; raise `SafetyUnavailable`, which stops the reply, for anything else it returns."""
+    policy: CappingPolicy = registered.value
+    who = f"the capping policy {policy.name!r} of {registered.distribution}"
     axes = {name: copied(axis) for name, axis in context.axes.items()}
     given = replace(context, axes=axes, history=[dict(turn) for turn in context.history])
-    found: object = _called(who, SafetyUnavailable, lambda: tuple(policy.clamps(given)))
-    assert isinstance(found, tuple)
+    bounds: object = _called(who, SafetyUnavailable, lambda: tuple(policy.clamps(given)))
+    assert isinstance(bounds, tuple)
     hidden = next(iter(context.axes.values())).directions
-    for clamp in found:
+    for clamp in bounds:
         if problem := _clamp_problem(clamp, hidden):
             raise SafetyUnavailable(f"{who} returned {problem}; set steering.capping_policy to another one")
-    return tuple(replace(clamp, unit_direction=clamp.unit_direction.detach().float().clone()) for clamp in found)
+    return tuple(replace(clamp, unit_direction=clamp.unit_direction.detach().float().clone()) for clamp in bounds)
 
 
 def few_enough(clamps: Sequence[ClampProjection], policy: str) -> None:
-    """Raise `SafetyUnavailable` where more directions of a layer are bounded than can be held at once."""
+    """Raise `SafetyUnavailable` where a layer has more bounded directions than can be held at once."""
     held = {(clamp.layer, tuple(clamp.unit_direction.tolist())) for clamp in clamps if not clamp.audit}
     for layer in sorted({layer for layer, _ in held}):
-        different = sum(place == layer for place, _ in held)
+        different = sum(held_layer == layer for held_layer, _ in held)
         if different > MOST:
             raise SafetyUnavailable(
                 f"capping policy {policy!r} bounds {different} directions of layer {layer}, and at most {MOST} "
@@ -78,7 +78,7 @@ def copied(record: T) -> T:
 
 
 def _called(who: str, error: type[PersonaError], function: Callable[..., T], *args: object) -> T:
-    """Call a package's function; its own `PersonaError` goes on as it is, anything else it raises names the package."""
+    """Call a package's function. Its own `PersonaError` passes through; any other error becomes one that names it."""
     try:
         return within(SECONDS, who, function, *args)
     except PersonaError:
@@ -89,13 +89,13 @@ def _called(who: str, error: type[PersonaError], function: Callable[..., T], *ar
 
 
 def _displacement_problem(moved: object, vectors: Sequence[Any]) -> str:
-    wanted = vectors[0].directions
+    expected = vectors[0].directions
     if not isinstance(moved, Tensor):
         return f"{type(moved).__name__}, not a tensor"
-    if moved.shape != wanted.shape:
-        return f"the shape {list(moved.shape)}, not {list(wanted.shape)}"
-    if moved.device != wanted.device:
-        return f"a tensor on {moved.device}, not on {wanted.device}"
+    if moved.shape != expected.shape:
+        return f"the shape {list(moved.shape)}, not {list(expected.shape)}"
+    if moved.device != expected.device:
+        return f"a tensor on {moved.device}, not on {expected.device}"
     if not moved.is_floating_point() or not bool(torch.isfinite(moved).all()):
         return "numbers that are not finite"
     steered = {layer for vector in vectors for layer in vector.header.target_layers}

@@ -1,4 +1,4 @@
-"""SteeringEngine: a plan and a prompt in, tokens and a receipt out; streamed, or in batches."""
+"""SteeringEngine: turns requests and prompts into replies with receipts, streamed or in batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from persona_core.steering.plan import SteeringPlan
 
 @dataclass(frozen=True)
 class Reply:
-    """A finished reply with its receipt, and what each probe read of its tokens."""
+    """A reply's text and receipt, and what each probe read of each of its tokens."""
 
     text: str
     receipt: Receipt
@@ -32,7 +32,7 @@ class Reply:
 
 @dataclass
 class ReplyStream:
-    """Iterate for pieces of text; closing early keeps what was said. `reply` holds the text and the receipt so far."""
+    """Iterate to get pieces of text. `reply` holds the text and the receipt so far, also after closing early."""
 
     model: ModelWrapper
     row: Row
@@ -57,7 +57,7 @@ class ReplyStream:
 
     @property
     def reply(self) -> Reply:
-        """The reply so far; raises `NoEffect` where a persona was asked for and touched nothing."""
+        """The reply so far. Raises `NoEffect` where a persona was asked for and changed nothing."""
         receipt = _receipt(self.model, self.row, self.request, self.armed, 0, self.reused)
         return Reply(self._text(), receipt, projections(self.row.plan, self.armed, 0))
 
@@ -66,7 +66,7 @@ class ReplyStream:
 
 
 class SteeringEngine:
-    """Serves one model and the personas of one workspace. Keeps the last conversation's key-value cache."""
+    """Serves one model with the personas of one workspace. Keeps the last conversation's key-value cache."""
 
     def __init__(self, model: ModelWrapper, manager: PersonaManager | None = None) -> None:
         self.model = model
@@ -86,7 +86,7 @@ class SteeringEngine:
         return as_request(speaker, self.config.steering, strength, safety)
 
     def plan(self, request: SteeringRequest, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
-        """Return the plan that serves a request; raise an error that says what to do where none can."""
+        """Return the plan that serves a request; raise an error that says what to do where no plan can."""
         return build_plan(self.model, self.manager, request, history)
 
     def stream(
@@ -150,7 +150,7 @@ class SteeringEngine:
         return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
 
     def _reusable(self, row: Row) -> KeptCache:
-        """Return the kept cache cut to what the prompt shares with it; an empty one where the plan has changed."""
+        """Return the kept cache, cut to what the prompt shares with it; a new one if the plan has changed."""
         plan = row.plan.digest()
         common = common_length(self._kept.tokens, row.prompt) if plan == self._kept_plan else 0
         common = min(common, len(row.prompt) - 1)

@@ -1,4 +1,4 @@
-"""From personas, weights, strength and safety to a steering plan, or an error that says what to do."""
+"""Planning: turns a request into a steering plan, or into an error that says what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def build_plan(
     request: SteeringRequest,
     history: Sequence[Mapping[str, float]] = (),
 ) -> SteeringPlan:
-    """Return the plan; raise a `SteeringError` or `VectorError` for anything that it cannot serve."""
+    """Return the plan that serves a request; raise a `SteeringError` or `VectorError` where none can."""
     parts = [WeightedVector(manager.persona(name, model.identity), request.personas[name]) for name in request.personas]
     probes = _probes(model, manager)
     if not request.active:
@@ -40,11 +40,11 @@ def _additions(
 ) -> tuple[AddDirection, ...]:
     name = manager.config.steering.blending
     strategy = manager.plugins.item("register_blending_strategies", name, "blending strategy")
-    moved = request.strength * checked_blend(strategy, parts)
-    layers = [layer for layer in range(len(moved)) if bool(moved[layer].any())]
+    displacement = request.strength * checked_blend(strategy, parts)
+    layers = [layer for layer in range(len(displacement)) if bool(displacement[layer].any())]
     if not layers:
         raise SteeringError("the blended personas cancel each other out; change the weights")
-    return tuple(AddDirection(layer, moved[layer]) for layer in layers)
+    return tuple(AddDirection(layer, displacement[layer]) for layer in layers)
 
 
 def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: bool) -> None:
@@ -61,7 +61,7 @@ def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: 
 def _bounds(
     model: ModelWrapper, manager: PersonaManager, history: Sequence[Mapping[str, float]]
 ) -> tuple[ClampProjection, ...]:
-    """Return the policy's bounds and then the configured floor, so that no policy can open it."""
+    """Return the policy's bounds and, after them, the configured floor, so that no policy can open it."""
     settings = manager.config.steering
     policy = manager.plugins.item("register_capping_policies", settings.capping_policy, "capping policy")
     axes = {"safety": _safety_axis(model, manager)} | _assistant_axis(model, manager)
@@ -69,10 +69,10 @@ def _bounds(
         axes, model.capping_layers, settings.safety_floor_percentile, model.target_layers[-1], history
     )
     floor = PercentileFloor()
-    own = () if policy.value.name == floor.name else checked_bounds(policy, context)
-    held = (*own, *floor.clamps(context))
-    few_enough(held, policy.value.name)
-    return held
+    bounds = () if policy.value.name == floor.name else checked_bounds(policy, context)
+    with_floor = (*bounds, *floor.clamps(context))
+    few_enough(with_floor, policy.value.name)
+    return with_floor
 
 
 def _safety_axis(model: ModelWrapper, manager: PersonaManager) -> Axis:
@@ -94,13 +94,14 @@ def _assistant_axis(model: ModelWrapper, manager: PersonaManager) -> dict[str, A
 
 
 def _probes(model: ModelWrapper, manager: PersonaManager) -> tuple[ProbeProjection, ...]:
-    """Read the assistant axis after the last steered layer, and the safety axis after the last capped one."""
-    found = []
+    """Return the probes: the assistant axis after the last steered layer, the safety axis after the last capped one."""
+    probes = []
     assistant, safety = model.target_layers[-1], model.capping_layers[-1]
     for axis in _assistant_axis(model, manager).values():
-        found.append(ProbeProjection(assistant, axis.directions[assistant]))
-    with suppress(VectorError):  # a floor that needs this axis says what is wrong with it; here it is only read
+        probes.append(ProbeProjection(assistant, axis.directions[assistant]))
+    # ignore a broken safety axis here: this is only a reading, and `_bounds` raises if the floor needs the axis
+    with suppress(VectorError):
         if safety != assistant:
             axis = manager.store.axis(SAFETY, model.identity)
-            found.append(ProbeProjection(safety, axis.directions[safety], "safety"))
-    return tuple(found)
+            probes.append(ProbeProjection(safety, axis.directions[safety], "safety"))
+    return tuple(probes)

@@ -1,4 +1,4 @@
-"""Receipt: what steering did to one reply, measured while it was made."""
+"""Receipt: what steering did to one reply, measured while the model generated it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class FloorReceipt(Record):
-    """What the floor did: over all capped layers, at every position but the first."""
+    """What the floor did, over all capped layers and every position but the first.
+
+    Distances are above the floor, in units of the residual stream; below it they are negative.
+    """
 
     layers: list[int]
     hits: int
@@ -28,7 +31,7 @@ class FloorReceipt(Record):
 class AuditReceipt(Record):
     """What an audit-only bound would have done: how many tokens it would have moved, and the largest distance.
 
-    Counted on the stream as it was, with all that was held: in force, the bound would have changed what came after.
+    It is counted on the stream as it was. In force, the bound would have changed the tokens that came after.
     """
 
     hits: int
@@ -36,7 +39,7 @@ class AuditReceipt(Record):
 
 
 class Receipt(Record):
-    """What happened to one reply. Projections are in units of the residual stream."""
+    """What was done to one reply. Projections are in units of the residual stream."""
 
     model: str
     personas: dict[str, float]
@@ -56,7 +59,7 @@ class Receipt(Record):
     safety_projection: float | None = None
     """The same after the last capped layer."""
     audits: dict[str, AuditReceipt] = Field(default_factory=dict)
-    """name of a bound that was audited and not held -> what it would have done."""
+    """Name of an audit-only bound -> what it would have done."""
     seed: int
     finish: str
     """`end`, `length`, `context` or `stopped`."""
@@ -67,8 +70,9 @@ class Receipt(Record):
         return [layer for layer, change in self.relative_change.items() if change > 0]
 
     def line(self) -> str:
-        """Return the receipt in one line of words."""
-        return "; ".join(part for part in (self._steering(), self._floor(), *self._audits(), self._assistant()) if part)
+        """Return the receipt as one line of words."""
+        clauses = (self._steering(), self._floor(), *self._audits(), self._assistant())
+        return "; ".join(clause for clause in clauses if clause)
 
     def _steering(self) -> str:
         if not self.relative_change:
@@ -98,10 +102,10 @@ class Receipt(Record):
 
 
 def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
-    """Return the measured part of a receipt for one row; raise `NoEffect` where an addition touched nothing."""
-    touched = {item.layer for item in plan.additions} | {item.layer for item in plan.clamps}
+    """Return the measured fields of one row's receipt; raise `NoEffect` where an addition changed nothing."""
+    touched = {step.layer for step in (*plan.additions, *plan.clamps)}
     changes = {layer: armed[layer].tally.settled().mean_change(row) for layer in sorted(touched)}
-    idle = [item.layer for item in plan.additions if not changes[item.layer] > 0]
+    idle = [addition.layer for addition in plan.additions if not changes[addition.layer] > 0]
     if idle:
         raise NoEffect(f"{plan.label} was asked for, but layers {format_layers(idle)} were not changed; report this")
     means = {probe.name: round(armed[probe.layer].tally.settled().mean_projection(row), 4) for probe in plan.probes}
@@ -122,7 +126,7 @@ def projections(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -
 
 
 def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> FloorReceipt | None:
-    layers = sorted({item.layer for item in plan.clamps})
+    layers = sorted({clamp.layer for clamp in plan.clamps})
     if not layers:
         return None
     sums = [armed[layer].tally.settled() for layer in layers]
@@ -136,7 +140,7 @@ def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int
 
 def _audit_receipts(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, AuditReceipt]:
     receipts: dict[str, AuditReceipt] = {}
-    for layer in sorted({item.layer for item in plan.audits}):
+    for layer in sorted({audit.layer for audit in plan.audits}):
         sums = armed[layer].tally.settled()
         for index, audit in enumerate(plan.by_layer(layer).audits):
             so_far = receipts.get(audit.name, AuditReceipt(hits=0, farthest=0.0))
@@ -153,7 +157,7 @@ def _signed(value: float) -> str:
 
 
 def mixture(personas: Mapping[str, float]) -> str:
-    """Return who speaks in words: a name, or names with their weights."""
+    """Return who speaks, in words: a name, or names with their weights."""
     if list(personas.values()) == [1.0]:
         return next(iter(personas))
     return " + ".join(f"{name} {weight:g}" for name, weight in personas.items())

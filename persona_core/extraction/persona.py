@@ -16,7 +16,7 @@ from persona_core.extraction.data import persona_dataset
 from persona_core.model.gradient import reply_gradient
 from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper
-from persona_core.personas.building import Agreement, build_persona, judge
+from persona_core.personas.building import Agreement, build_persona, with_stability
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import OWN, PersonaManager
 from persona_core.settings.config import Config
@@ -55,7 +55,7 @@ def extract_persona(
     progress: Progress = silent,
     save: bool = True,
 ) -> PersonaVector:
-    """Extract, judge, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
+    """Extract, with_stability, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
 
     Its replies need not be captured again where the axes have just been made from them.
     """
@@ -75,8 +75,8 @@ def extract_persona(
     vector = build_persona(
         name, found.raw, description, manager.store, manager.config, baseline, header, found.gradient
     )
-    judged = judge(vector, found.agreement, comparable(manager, vector))
-    vector = calibrate(model, judged, dataset, manager, progress=progress)
+    with_stabilityd = with_stability(vector, found.agreement, comparable(manager, vector))
+    vector = calibrate(model, with_stabilityd, dataset, manager, progress=progress)
     if save:
         manager.save(vector)
     return vector

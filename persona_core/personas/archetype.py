@@ -1,4 +1,4 @@
-"""Archetype: what a persona is made from, as text that people write and packages ship."""
+"""Archetype: the text that a persona is made from; people write it and packages ship it."""
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -21,8 +21,8 @@ QUESTIONS_FILE = "questions.yaml"
 class Archetype(Record):
     """A persona as text: who speaks (system prompts) and what it is asked (questions).
 
-    `questions` may be empty: an archetype of a package then takes its package's question bank. Both lists are
-    used whole by extraction unless the configuration asks for fewer.
+    `questions` may be empty: an archetype of a package then takes its package's question bank. Extraction uses both
+    lists whole unless the configuration asks for fewer.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,8 +51,8 @@ def archetypes_from(package: str) -> list[Archetype]:
     """Read every `*.yaml` beside a package's `__init__.py`; `questions.yaml` is their shared question bank."""
     folder = files(package)
     bank = _bank(folder)
-    found = (_read(entry) for entry in _yaml_files(folder) if entry.name != QUESTIONS_FILE)
-    return [item if item.questions else item.model_copy(update={"questions": bank}) for item in found]
+    archetypes = (_read(entry) for entry in _yaml_files(folder) if entry.name != QUESTIONS_FILE)
+    return [one if one.questions else one.model_copy(update={"questions": bank}) for one in archetypes]
 
 
 def archetypes_in(folder: Path) -> list[Archetype]:

@@ -1,4 +1,4 @@
-"""From raw mean differences to persona vectors and axes: the method, with everything that is recorded about it."""
+"""Building: turns a raw mean difference into a persona vector, with everything that is recorded about it."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def build_persona(
     header: Mapping[str, Any] | None = None,
     gradient: Float[Tensor, "layer hidden"] | None = None,
 ) -> PersonaVector:
-    """Return an uncalibrated persona: `raw` and `gradient` centred and put together, orthogonal to the safety axis."""
+    """Return an uncalibrated persona: `raw` and `gradient`, centred and joined, orthogonal to the safety axis."""
     identity = baseline.header.model
     if tuple(raw.shape) != (identity.n_layers, identity.hidden_size):
-        wanted = f"{identity.n_layers} layers of {identity.hidden_size}"
-        raise ExtractionError(f"the raw vector of {name!r} has the shape {tuple(raw.shape)}; {wanted} are needed")
+        needed = f"{identity.n_layers} layers of {identity.hidden_size}"
+        raise ExtractionError(f"the raw vector of {name!r} has the shape {tuple(raw.shape)}; {needed} are needed")
     direction = centred(raw.float(), gradient, store, config, identity)
     if store.part_path(SAFETY):
         direction = orthogonalise(direction, store.axis(SAFETY, identity).directions)
@@ -64,7 +64,7 @@ def centred(
     config: Config,
     identity: ModelIdentity,
 ) -> Float[Tensor, "layer hidden"]:
-    """Return what sets a persona apart from the reference personas; `raw` itself before their axis is made."""
+    """Return what sets a persona apart from the reference personas; `raw` itself before the assistant axis is made."""
     if not store.part_path(ASSISTANT):
         return raw
     axis = store.axis(ASSISTANT, identity)
@@ -77,14 +77,14 @@ def centred(
 
 @dataclass(frozen=True)
 class Agreement:
-    """How stable a direction is: the cosine of two halves of its data, and of a half with the whole."""
+    """How stable a direction is: the cosine of two halves of its data, and of one half with the whole."""
 
     halves: Float[Tensor, "layer"]
     half_whole: Float[Tensor, "layer"]
 
 
-def judge(vector: PersonaVector, agreement: Agreement, others: Sequence[PersonaVector]) -> PersonaVector:
-    """Return the vector with what was measured about it, and a warning where it is weak or like another."""
+def with_stability(vector: PersonaVector, agreement: Agreement, others: Sequence[PersonaVector]) -> PersonaVector:
+    """Return the vector with its measured stability, and a warning where it is weak or much like another."""
     layers = list(vector.header.target_layers)
     steady = float(agreement.halves[layers].mean())
     close = {other.name: mean_cosine(vector, other) for other in others if other.name != vector.name}
@@ -116,13 +116,13 @@ def span(raws: Sequence[Float[Tensor, "layer hidden"]]) -> Float[Tensor, "person
 
 
 def _warnings(name: str, steady: float, close: Mapping[str, float]) -> list[str]:
-    found = []
+    warnings = []
     if steady < _TOO_WEAK:
-        found.append(
+        warnings.append(
             f"{name} is weak: two halves of its data agree with cosine {steady:.2f} only (0.5 or more is usable); "
             "write more distinct system prompts, or ask more questions"
         )
     for other, value in close.items():
         if value > _TOO_CLOSE:
-            found.append(f"{name} is hardly distinct from {other}: cosine {value:.2f}")
-    return found
+            warnings.append(f"{name} is hardly distinct from {other}: cosine {value:.2f}")
+    return warnings

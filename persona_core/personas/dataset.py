@@ -1,4 +1,4 @@
-"""The data that extraction reads: editable YAML, one persona a file, and one file for safety."""
+"""Datasets: the texts that extraction reads, as editable YAML; one file a persona and one for safety."""
 
 import json
 from typing import Annotated, TypeVar
@@ -14,7 +14,7 @@ STAMP = "# persona-steer dataset, generated; sha256 of what follows: "
 
 
 class PersonaDataset(Record):
-    """Two sides of a contrast: the same questions asked of the persona and of the default assistant."""
+    """The two sides of a contrast: the persona and the default assistant are asked the same questions."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,10 +53,10 @@ COMPLYING_STARTS = (
 
 
 class SafetyDataset(Record):
-    """What the safety axis is made from, and the held-out part that it is checked on.
+    """The pairs that the safety axis is made from, and the held-out pairs that it is checked on.
 
-    `frames` put a request into other words or into a role; each holds `{request}`. The starts are how replies begin
-    that refuse, and how others do.
+    A frame puts a request into other words or into a role; it contains `{request}`. `refusing_starts` are beginnings
+    of replies that refuse, `complying_starts` those of all others.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -76,7 +76,7 @@ Dataset = TypeVar("Dataset", PersonaDataset, SafetyDataset)
 
 
 def to_text(dataset: PersonaDataset | SafetyDataset) -> str:
-    """Return YAML under a first line that tells later whether somebody has edited it."""
+    """Return YAML below a first line with its digest, from which `is_edited` tells whether somebody edited it."""
     body = yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
     return f"{STAMP}{digest(body)}\n{body}"
 
@@ -90,6 +90,6 @@ def from_text(kind: type[Dataset], text: str, source: str) -> Dataset:
 
 
 def is_edited(text: str) -> bool:
-    """Tell whether a dataset's text is other than what was generated."""
+    """Tell whether a dataset's text differs from what was generated."""
     first, _, body = text.partition("\n")
     return first != f"{STAMP}{digest(body)}"

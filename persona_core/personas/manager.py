@@ -1,4 +1,4 @@
-"""PersonaManager: create, find, list, read, write, delete, restore, load and unload personas of one model."""
+"""PersonaManager: creates, finds, lists, reads, saves, deletes, restores, loads and unloads a model's personas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PersonaEntry:
 
 
 class PersonaManager:
-    """The personas of the configured model: the workspace's own over the ready-made ones. Needs no model."""
+    """The personas of the configured model: the workspace's own hide ready-made ones. It needs no loaded model."""
 
     def __init__(self, config: Config, *, plugins: PluginManager | None = None) -> None:
         self.config = config if plugins is None else config.opened_with(plugins)
@@ -56,14 +56,14 @@ class PersonaManager:
 
     @cached_property
     def archetypes(self) -> dict[str, tuple[Archetype, str]]:
-        """Every archetype with where it comes from; the workspace's own come before a package's."""
-        installed = self.plugins.registry("register_archetypes")
-        found = {name: (item.value, item.distribution) for name, item in installed.items()}
-        found |= {item.name: (item, OWN) for item in archetypes_in(self.workspace.archetypes)}
-        return dict(sorted(found.items()))
+        """Name -> (archetype, where it comes from); the workspace's own hide a package's of the same name."""
+        registered = self.plugins.registry("register_archetypes")
+        archetypes = {name: (entry.value, entry.distribution) for name, entry in registered.items()}
+        archetypes |= {archetype.name: (archetype, OWN) for archetype in archetypes_in(self.workspace.archetypes)}
+        return dict(sorted(archetypes.items()))
 
     def forget_archetypes(self) -> None:
-        """Read the workspace's archetypes anew when they are next asked for."""
+        """Let the next use of `archetypes` read the workspace's files again."""
         vars(self).pop("archetypes", None)
 
     def archetype(self, name: str) -> Archetype:
@@ -74,14 +74,14 @@ class PersonaManager:
         return self.archetypes[name][0]
 
     def question_bank(self) -> tuple[str, ...]:
-        """Return the questions of the reference archetypes; raise `PluginError` where they are not installed."""
+        """Return the reference archetypes' questions; raise `PluginError` where none of them is installed."""
         for name in self.config.extraction.reference_archetypes:
             if name in self.archetypes:
                 return self.archetypes[name][0].questions
         raise PluginError("no reference archetype is installed: `python -m pip install persona-archetypes-base`")
 
     def entries(self) -> list[PersonaEntry]:
-        """Return extracted personas and archetypes not yet extracted, sorted by name."""
+        """Return the extracted personas and the archetypes that are not extracted yet, sorted by name."""
         state = self._state()
         hidden, loaded = state.hidden_personas(self.slug), self._loaded(state)
         entries = {
@@ -101,7 +101,7 @@ class PersonaManager:
         return self.store.persona(name, identity)
 
     def require(self, name: str) -> Path:
-        """Return a persona's file; raise `VectorNotFound` that says whether it can be extracted or restored."""
+        """Return a persona's file; raise a `VectorNotFound` that says whether it can be extracted or restored."""
         check_name(name, VectorNotFound)
         state = self._state()
         names = self._names(state)
@@ -127,7 +127,7 @@ class PersonaManager:
     ) -> PersonaVector:
         """Make a persona from a raw mean difference, centre it on the reference personas, and save it uncalibrated.
 
-        Needs the model's baseline (`persona-steer extract-axes`), which knows the model and its residual norms.
+        `extract-axes` must have made the model's baseline, which holds the model's identity and residual norms.
         """
         from persona_core.personas.building import build_persona
 
@@ -139,7 +139,7 @@ class PersonaManager:
         return vector
 
     def delete(self, name: str) -> None:
-        """Move a persona to the trash; a ready-made one is hidden."""
+        """Move a persona of the workspace to the trash, or hide a ready-made one."""
         path = self.require(name)
         self.unload([name])
         if path.is_relative_to(self.workspace.vectors):
@@ -161,7 +161,7 @@ class PersonaManager:
         self._show(name)
 
     def load(self, names: Iterable[str]) -> list[str]:
-        """Add personas to the active set, each checked to be readable; return the set."""
+        """Check that personas can be read, add them to the active set, and return the set."""
         names = list(names)
         for name in names:
             read_arrays(self.require(name))
@@ -169,7 +169,7 @@ class PersonaManager:
         return self._set_loaded(state, [*self._loaded(state), *names])
 
     def unload(self, names: Iterable[str] | None = None) -> list[str]:
-        """Take personas out of the active set, or all of them; return the set."""
+        """Take these personas, or all, out of the active set, and return the set."""
         state = self._state()
         loaded = self._loaded(state)
         unloaded = set(loaded if names is None else names)
@@ -231,5 +231,5 @@ def _entry(name: str, header: VectorHeader | VectorError, loaded: bool) -> Perso
 
 
 def source_of(distribution: str) -> str:
-    """Return the words for where a persona comes from."""
+    """Return where a package's persona comes from, in words."""
     return "built in" if distribution == BUILTIN else distribution

@@ -1,4 +1,4 @@
-"""A persona's own system prompt: not given to the model, given beside steering, or given in its place."""
+"""Prompting: whether the model gets a persona's own system prompt, beside steering or in its place."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Prompting = Literal["off", "with", "only"]
 
 
 def prompted(personas: Mapping[str, float], prompting: Prompting) -> str:
-    """Return the persona whose prompt is given, the one that weighs most; nothing where none is."""
+    """Return the persona whose prompt the model gets: the one of the largest weight, or an empty text for none."""
     return "" if prompting == "off" or not personas else max(personas, key=personas.__getitem__)
 
 
 def steered(personas: Mapping[str, float], prompting: Prompting) -> dict[str, float]:
-    """Return what is steered: nothing where the prompt stands in its place."""
+    """Return the personas that are steered: none where the prompt stands in their place."""
     return {} if prompting == "only" else dict(personas)
 
 
 def persona_prompt(manager: PersonaManager, personas: Mapping[str, float], prompting: Prompting) -> str:
-    """Return the system prompt that is given; raise where the persona has no archetype to take it from."""
+    """Return the system prompt that the model gets; raise `ArchetypeError` where the persona has no archetype."""
     name = prompted(personas, prompting)
     return manager.archetype(name).system_prompts[0] if name else ""

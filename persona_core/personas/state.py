@@ -1,4 +1,4 @@
-"""The active set: which personas `load` has named, kept across runs, and which ready-made ones are hidden."""
+"""Workspace state: the active set that `load` names, and the ready-made personas that `delete` hides, across runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WorkspaceState(Record):
 
 
 def read_state(path: Path) -> WorkspaceState:
-    """Return the state; an empty one where there is no file. Raises `WorkspaceError` for a damaged file."""
+    """Return the state, which is empty where there is no file; raise `WorkspaceError` for a damaged file."""
     if not path.is_file():
         return WorkspaceState()
     try:
@@ -36,5 +36,5 @@ def read_state(path: Path) -> WorkspaceState:
 
 
 def write_state(path: Path, state: WorkspaceState) -> None:
-    """Keep the state."""
+    """Write the state, whole or not at all."""
     write_atomically(path, state.model_dump_json(indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Config: the records of the configuration, validated, and what it was opened with: a workspace and packages."""
+"""Config: the validated configuration, with the workspace and the packages that it was opened with."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -108,7 +108,7 @@ class GenerationSettings(_Section):
 
 
 class PluginSettings(_Section):
-    """Which packages are loaded at all; `persona_core.settings.plugin_choice` reads it before anything else."""
+    """Which packages are loaded; `settings.plugin_choice` reads these keys before anything else is read."""
 
     allowed: tuple[str, ...] | None = Field(None, description="the only packages that are loaded; null allows all")
     disabled: tuple[str, ...] = Field((), description="packages that are never loaded; `persona-steer plugins disable`")
@@ -177,7 +177,7 @@ def build_config(data: Mapping[str, Any], workspace: Workspace) -> Config:
     """Validate; raise `ConfigError` that names the file, the key, the value and the nearest known key."""
     try:
         sections = dict.fromkeys(Config.model_fields) | dict(data)
-        config = Config.model_validate({name: {} if part is None else part for name, part in sections.items()})
+        config = Config.model_validate({name: {} if section is None else section for name, section in sections.items()})
     except ValidationError as error:
         raise ConfigError(f"{workspace.config_file}: {_explain(error)}") from error
     config._workspace = workspace
@@ -196,7 +196,7 @@ def keys() -> dict[str, str]:
 
 
 def split_key(key: str) -> tuple[str, str]:
-    """Return (section, name); raise `ConfigError` with the nearest key where there is none such."""
+    """Return (section, name); raise `ConfigError` with the nearest key for an unknown one."""
     if key not in keys():
         raise ConfigError(f"no configuration key {key!r}{suggestion(key, keys())}")
     section, _, name = key.partition(".")
@@ -205,7 +205,7 @@ def split_key(key: str) -> tuple[str, str]:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"no configuration key {key!r}{suggestion(key, keys())}"
     return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"

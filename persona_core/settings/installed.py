@@ -1,4 +1,4 @@
-"""What the installed packages brought: a table of objects by hook and name, with the packages that failed.
+"""PluginManager: a table of what the installed packages brought, by hook and name, and of those that failed.
 
 The table knows no hook: `persona_core.plugins` declares the hooks and fills it.
 """
@@ -14,12 +14,12 @@ from persona_core.base.names import check_name, suggestion
 from persona_core.errors import PersonaError, PluginError
 
 GROUP = "persona_core"
-"""The group of entry points that packages take part with."""
+"""The entry-point group that packages register in."""
 BUILTIN = "persona-core"
 
 
 class Named(Protocol):
-    """What every registered object has."""
+    """Every registered object has a name."""
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class LoadFailure:
-    """A plugin that could not be loaded, or a hook that failed when it was called, and why, in one line."""
+    """A plugin that could not be loaded, or a hook that failed when called, with the reason in one line."""
 
     distribution: str
     where: str
@@ -38,7 +38,7 @@ class LoadFailure:
 
 @dataclass(frozen=True)
 class Registered:
-    """An object with the distribution that brought it."""
+    """An object, with the distribution that registered it."""
 
     value: Any
     distribution: str
@@ -46,7 +46,7 @@ class Registered:
 
 @dataclass
 class PluginManager:
-    """The loaded plugins: pluggy's manager, where each came from, the failures, and who is told of them."""
+    """The loaded plugins: pluggy's manager, the distribution of each, the failures, and a callback for failures."""
 
     pluggy: pluggy.PluginManager
     failures: list[LoadFailure] = field(default_factory=list)
@@ -60,7 +60,7 @@ class PluginManager:
     report: Callable[[LoadFailure], None] = lambda failure: None
 
     def on_failure(self, report: Callable[[LoadFailure], None]) -> None:
-        """Report the first failure of each distribution: now, or when a hook of it is first called and fails."""
+        """Report each distribution's first failure: at once, or when one of its hooks is called and fails."""
         self.report = report
         for failure in {failure.distribution: failure for failure in reversed(self.failures)}.values():
             report(failure)
@@ -83,21 +83,21 @@ class PluginManager:
         return registry[name]
 
     def values(self, hook: str) -> list[Any]:
-        """Return what a hook's plugins returned, one by one, for objects that carry no name."""
-        return [item.value for item in self.returned(hook)]
+        """Return the objects that plugins returned for a hook whose objects have no name."""
+        return [registered.value for registered in self.returned(hook)]
 
     def named(self, hook: str) -> Iterator[tuple[str, Registered]]:
-        """Yield what a hook's plugins returned with its name; what has no usable one is a failure."""
-        for item in self.returned(hook):
+        """Yield (name, object) for what plugins returned for a hook; an object without a usable name is a failure."""
+        for registered in self.returned(hook):
             try:
-                name = _object_name(item.value)
+                name = _object_name(registered.value)
             except PluginError as error:
-                self.keep(item.distribution, hook, error)
+                self.keep(registered.distribution, hook, error)
             else:
-                yield name, item
+                yield name, registered
 
     def returned(self, hook: str) -> Iterator[Registered]:
-        """Yield what a hook's plugins returned, each with its distribution; a hook that raises is a failure."""
+        """Yield what plugins returned for a hook, object by object; a hook that raises is kept as a failure."""
         for implementation in getattr(self.pluggy.hook, hook).get_hookimpls():
             distribution = self._distribution(implementation.plugin)
             for value in self._call(implementation, distribution, hook):
@@ -110,17 +110,18 @@ class PluginManager:
             yield distribution, self.version(distribution), plugin
 
     def version(self, distribution: str) -> str:
-        """Return a package's version; nothing for what is built in."""
-        found = self.distributions.get(distribution)
-        return found.version or "" if found is not None else ""
+        """Return a package's version; an empty text for the built-in plugin."""
+        metadata = self.distributions.get(distribution)
+        return metadata.version or "" if metadata is not None else ""
 
     def implementations(self, hook: str) -> list[tuple[str, pluggy.HookImpl]]:
-        """Return (distribution, implementation) of a hook that is told something, sorted by distribution."""
-        found = getattr(self.pluggy.hook, hook).get_hookimpls()
-        return sorted(((self._distribution(item.plugin), item) for item in found), key=lambda pair: pair[0])
+        """Return (distribution, implementation) of a hook that only notifies, sorted by distribution."""
+        implementations = getattr(self.pluggy.hook, hook).get_hookimpls()
+        pairs = ((self._distribution(one.plugin), one) for one in implementations)
+        return sorted(pairs, key=lambda pair: pair[0])
 
     def keep(self, distribution: str, where: str, error: Exception | SystemExit) -> None:
-        """Keep a failure, and report it where it is the first of its distribution."""
+        """Keep a failure, and report it if it is the first of its distribution."""
         failure = LoadFailure(distribution, where, " ".join(f"{type(error).__name__}: {error}".split()))
         if failure in self.failures:
             return
@@ -130,16 +131,16 @@ class PluginManager:
             self.report(failure)
 
     def _call(self, implementation: Any, distribution: str, hook: str) -> list[Any]:
-        """Return a hook's objects; a `PersonaError` among them stands for one that cannot be made, and is kept."""
+        """Return a hook's objects; a `PersonaError` among them stands for an object that failed, and is kept."""
         try:
-            given = list(implementation.function())
+            values = list(implementation.function())
         except (Exception, SystemExit) as error:
             self.keep(distribution, hook, error)
             return []
-        for value in given:
+        for value in values:
             if isinstance(value, PersonaError):
                 self.keep(distribution, hook, value)
-        return [value for value in given if not isinstance(value, PersonaError)]
+        return [value for value in values if not isinstance(value, PersonaError)]
 
     def _distribution(self, plugin: Any) -> str:
         return (self.pluggy.get_name(plugin) or BUILTIN).partition(":")[0]
@@ -147,17 +148,17 @@ class PluginManager:
     def _failed(self) -> str:
         failed = ", ".join(f"{failure.distribution} ({failure.error})" for failure in self.failures)
         refused = ", ".join(f"{name} ({reason})" for name, reason in self.refused.items())
-        parts = {"these plugins failed to load": failed, "the configuration keeps these out": refused}
-        return "".join(f"; {what}: {names}" for what, names in parts.items() if names)
+        clauses = {"these plugins failed to load": failed, "the configuration keeps these out": refused}
+        return "".join(f"; {clause}: {names}" for clause, names in clauses.items() if names)
 
 
-def _registry(items: Iterable[tuple[str, Registered]]) -> dict[str, Registered]:
+def _registry(named: Iterable[tuple[str, Registered]]) -> dict[str, Registered]:
     registry: dict[str, Registered] = {}
-    for name, item in items:
+    for name, registered in named:
         if name in registry:
-            both = f"{registry[name].distribution} and {item.distribution}"
+            both = f"{registry[name].distribution} and {registered.distribution}"
             raise PluginError(f"two plugins register {name!r}: {both}; uninstall one of them")
-        registry[name] = item
+        registry[name] = registered
     return dict(sorted(registry.items()))
 
 

@@ -1,4 +1,4 @@
-"""Which folder is the workspace, and where each thing in it lives."""
+"""Workspace: finds the user's folder and says where each thing in it lives."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MARK = "# persona-steer"
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder and the places in it; nothing here touches the disk but `exists`."""
+    """The workspace's folder and the paths in it. Only `exists` looks at the disk."""
 
     root: Path
 
@@ -38,7 +38,7 @@ class Workspace:
 
     @property
     def safety_dataset(self) -> Path:
-        """The refusing and complying responses that the safety axis is made from."""
+        """The refusing and complying replies that the safety axis is made from."""
         return self.datasets / "safety" / "safety.yaml"
 
     @property
@@ -57,7 +57,7 @@ class Workspace:
 
     @property
     def cache(self) -> Path:
-        """Rollouts that an extraction can take up again."""
+        """Rollouts from which an interrupted extraction resumes."""
         return self.root / "cache"
 
     @property
@@ -100,7 +100,7 @@ class Workspace:
 
 
 def find_workspace(explicit: Path | None = None, start: Path | None = None) -> Workspace:
-    """Return the workspace: `explicit`, `$PERSONA_STEER_HOME`, the nearest parent that is one, the user's own."""
+    """Return the first of: `explicit`, `$PERSONA_STEER_HOME`, the nearest parent that is a workspace, the user's own."""
     if explicit is not None:
         return _checked(explicit)
     if home := os.environ.get(HOME_VARIABLE):
@@ -120,7 +120,7 @@ def user_folder() -> Path:
 
 
 def is_workspace(folder: Path) -> bool:
-    """Tell a workspace by the first line of its `config.yaml`."""
+    """Tell whether a folder is a workspace, by the first line of its `config.yaml`."""
     try:
         with (folder / "config.yaml").open(encoding="utf-8") as file:
             return file.readline().startswith(MARK)

@@ -1,4 +1,4 @@
-"""Blending: how weighted persona vectors become one displacement per layer."""
+"""Blending: strategies that turn weighted persona vectors into one displacement a layer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WeightedVector:
 
 
 class BlendingStrategy(Protocol):
-    """Turns weighted personas into what is added at each layer at strength 1.0."""
+    """Turns weighted personas into the displacement that strength 1.0 adds at each layer."""
 
     @property
     def name(self) -> str:
@@ -92,10 +92,10 @@ def _mixing(weights: Sequence[float]) -> float:
 def parse_blend(text: str) -> dict[str, float]:
     """Read `sage:0.5,trickster:0.3`; raise `SteeringError` that shows the part that is wrong."""
     weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, colon, weight = part.strip().partition(":")
+    for term in text.split(","):
+        name, colon, weight = term.strip().partition(":")
         if not colon:
-            raise SteeringError(f"{part.strip()!r} in the blend has no weight: write sage:0.5,trickster:0.3")
+            raise SteeringError(f"{term.strip()!r} in the blend has no weight: write sage:0.5,trickster:0.3")
         check_name(name.strip(), SteeringError)
         if name.strip() in weights:
             raise SteeringError(f"{name.strip()!r} stands twice in the blend: give each persona one weight")

@@ -1,4 +1,4 @@
-"""Capping: policies say within which bounds projections must stay. They return data; the core applies it."""
+"""Capping: a policy says within which bounds projections must stay. It returns data, and the core applies it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from persona_core.vectors.vector import Axis
 
 @dataclass(frozen=True)
 class CappingContext:
-    """What a policy may know: axes by name, the capped layers, the percentile, and the conversation so far.
+    """What a policy is told: axes by name, the capped layers, the configured percentile, and the conversation so far.
 
-    `history` holds one mapping a finished turn: probe name -> mean projection of the reply's tokens, in the
-    assistant axis's own units at `probe_layer`.
+    `history` holds one mapping for each finished turn: probe name -> mean projection of the reply's tokens at
+    `probe_layer`, in units of the residual stream.
     """
 
     axes: Mapping[str, Axis]

@@ -1,4 +1,4 @@
-"""Clamping: the nearest stream within all the bounds of a layer, at whatever angles they stand and in any order."""
+"""Clamping: moves a stream to the nearest point within all bounds of a layer, whatever angles they stand at."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from persona_core.vectors.maths import MARGIN, cast_into_range, shift_into_range
+from persona_core.vectors.maths import MARGIN, cast_into_range, shift_into_range, tightened
 
 MOST = 6
-"""Different directions that may be bounded at one layer: every set of active bounds is tried, 3 to their power."""
+"""How many different directions may be bounded at one layer: `Joint` tries every set of active bounds, 3**MOST."""
 _SINGULAR = 1e-5
-"""Of the largest eigenvalue of a set's Gram matrix: below it, another set gives the same point."""
+"""Smallest eigenvalue of a set's Gram matrix, as a share of the largest; below it another set gives the same point."""
 _ROUNDING = 8.0
-"""Units of float32's eps times the length of a projection's products: beyond any rounding of their sum."""
+"""Rounding tolerance of a projection, in float32 eps times the norm of its summed products."""
 
 Lift = tuple[Float[Tensor, "rows token"], Float[Tensor, "rows token"]]
 """(shift along a clamp's direction, projection before any clamp)."""
@@ -40,22 +40,22 @@ class ArmedClamp:
 
 @dataclass(frozen=True)
 class Joint:
-    """How the directions of a layer's clamps stand to each other, so that all bounds can be met at once.
+    """The geometry of a layer's clamps, prepared so that all bounds can be met at once.
 
-    The nearest point within all bounds lies on some of them. For every set of bounds that may be those, `inverses`
-    turns what is missing to them into shifts along the directions.
+    The nearest point within all bounds lies on some of them, the active ones. For every set of bounds that may be
+    active, `inverses` turns the distances to those bounds into shifts along the directions.
     """
 
     sides: Float[Tensor, "set clamp"]
-    """1 where a set holds a clamp at its lower end, -1 at its upper, 0 where it leaves it."""
+    """1 where a set holds a clamp at its lower end, -1 at its upper end, 0 where the clamp is not active."""
     gram: Float[Tensor, "rows clamp clamp"]
     inverses: Float[Tensor, "set rows clamp clamp"]
     products: Float[Tensor, "rows clamp clamp"]
-    """Lengths of the elementwise products of two directions."""
+    """Norms of the elementwise products of two directions; the rounding margin needs them."""
 
     @classmethod
     def of(cls, clamps: Sequence[ArmedClamp]) -> Joint | None:
-        """Return it for two or more clamps; one alone needs none."""
+        """Return the geometry of two or more clamps; None for a single clamp, which needs none."""
         if len(clamps) < 2:
             return None
         stacked = torch.cat([clamp.unit_direction for clamp in clamps], 1).double()
@@ -79,8 +79,9 @@ class Joint:
     ) -> Float[Tensor, "rows token clamp"]:
         """Return the shifts along the directions that lead to the nearest point within all bounds.
 
-        Of all sets the one is taken that best meets the conditions of optimality: every bound is met, and a lower end
-        pushes up only, an upper down only. Where the bounds contradict each other, none meets them.
+        Try every set of active bounds and keep the one that violates the optimality (KKT) conditions least: every
+        bound is met, a lower end only pushes up and an upper end only pushes down. Where bounds contradict each
+        other, no set meets them all.
         """
         sides = self.sides[:, None, None]
         bound = torch.where(sides > 0, low, high)
@@ -88,8 +89,8 @@ class Joint:
         missing = torch.where((sides != 0) & ~bound.isinf(), bound - before, 0.0)
         shifts = (self.inverses.unsqueeze(2) * missing.unsqueeze(-2)).sum(-1)
         reached = before + (self.gram.unsqueeze(1) * shifts.unsqueeze(-2)).sum(-1)
-        outside = torch.maximum(low - reached, reached - high)
-        unmet = torch.maximum(outside, -sides * shifts).amax(-1).masked_fill(open_ended.any(-1), torch.inf)
+        distance = torch.maximum(low - reached, reached - high)
+        unmet = torch.maximum(distance, -sides * shifts).amax(-1).masked_fill(open_ended.any(-1), torch.inf)
         best = unmet.argmin(0, keepdim=True).unsqueeze(-1).expand(1, *shifts.shape[1:])
         return shifts.gather(0, best)[0]
 
@@ -99,8 +100,8 @@ def clamp_all(
 ) -> tuple[Float[Tensor, "rows token hidden"], tuple[Lift, ...]]:
     """Return the nearest stream within all bounds, and what each clamp did.
 
-    A token within all of them stays as it is. One outside any lands inside all by the rounding margin. Bounds that
-    contradict each other are met one after the other, so that the last holds.
+    A token within all bounds stays as it is. A token outside any bound lands inside all of them by the rounding
+    margin. Bounds that contradict each other are met one after the other, so the last one holds.
     """
     steered, shifted, befores = hidden, None, None
     if joint is not None:
@@ -108,11 +109,11 @@ def clamp_all(
         shifted = _joint_shifts(hidden, befores, clamps, joint, eps)
         steered = _moved(hidden, shifted, clamps)
     lifts: list[Lift] = []
-    for place, clamp in enumerate(clamps):
+    for index, clamp in enumerate(clamps):
         shift, before = shift_into_range(steered, clamp.unit_direction, clamp.low, clamp.high, eps)
         steered = steered + shift.unsqueeze(-1) * clamp.unit_direction
         if shifted is not None and befores is not None:
-            shift, before = shift + shifted[..., place], befores[..., place]
+            shift, before = shift + shifted[..., index], befores[..., index]
         lifts.append((shift, before))
     return steered, tuple(lifts)
 
@@ -125,9 +126,10 @@ def cast_all(
     *,
     stop_early: bool = True,
 ) -> Float[Tensor, "rows token hidden"]:
-    """Return the cast of a clamped stream, pushed on until every kept token is within its bounds after it.
+    """Return the cast of a clamped stream, pushed until every kept token is within its bounds after the cast.
 
-    One bound after the other: what a push takes from another lies within the rounding margin that all were met by.
+    The bounds are pushed one after the other. A push may take away from another bound, but less than the rounding
+    margin by which `clamp_all` met it.
     """
     cast = wide.to(dtype)
     for clamp in clamps:
@@ -137,7 +139,7 @@ def cast_all(
 
 
 def outside(hidden: Float[Tensor, "rows token hidden"], clamp: ArmedClamp) -> Float[Tensor, "rows token"]:
-    """Return how far outside its range each token is; 0 within it, and where float32 cannot tell."""
+    """Return how far outside its range each token is; 0 inside, and where the distance is within rounding."""
     products = hidden * clamp.unit_direction
     before = products.sum(-1)
     distance = clamp.low - before if clamp.high is None else torch.maximum(clamp.low - before, before - clamp.high)
@@ -168,21 +170,15 @@ def _joint_shifts(
     """Return the shifts of the tokens outside any bound, which land inside all by the margin; 0 for the others."""
     low, high = _bounds(clamps)
     distance = torch.maximum(low - before, before - high).clamp_min(0)
-    own = torch.stack([(hidden * clamp.unit_direction).norm(dim=-1) for clamp in clamps], -1)
-    margin = MARGIN * eps * (own + (joint.products.unsqueeze(1) * distance.unsqueeze(-2)).sum(-1))
-    shifts = joint.shifts(before, *_tightened(low, high, margin))
+    lengths = torch.stack([(hidden * clamp.unit_direction).norm(dim=-1) for clamp in clamps], -1)
+    margin = MARGIN * eps * (lengths + (joint.products.unsqueeze(1) * distance.unsqueeze(-2)).sum(-1))
+    shifts = joint.shifts(before, *tightened(low, high, margin))
     return torch.where((distance > 0).any(-1, keepdim=True), shifts, 0.0)
-
-
-def _tightened(low: Tensor, high: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
-    """Move both ends inwards by a margin, but not beyond their middle."""
-    middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
-    return torch.minimum(low + margin, torch.maximum(middle, low)), torch.maximum(high - margin, middle.minimum(high))
 
 
 def _moved(
     hidden: Tensor, shifts: Float[Tensor, "rows token clamp"], clamps: Sequence[ArmedClamp]
 ) -> Float[Tensor, "rows token hidden"]:
-    for place, clamp in enumerate(clamps):
-        hidden = hidden + shifts[..., place, None] * clamp.unit_direction
+    for index, clamp in enumerate(clamps):
+        hidden = hidden + shifts[..., index, None] * clamp.unit_direction
     return hidden

@@ -1,4 +1,4 @@
-"""After every forward: does the stream that the next block received lie above its floor, at every capped layer?"""
+"""FloorCheck: after every forward, stops the reply unless each capped layer handed on a stream above its floor."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from persona_core.errors import SafetyUnavailable
 from persona_core.steering.layer import ArmedLayer
 
 _SLACK = 0.01
-"""Of the size of the largest floor at a layer, at least 1: far above any rounding."""
+"""How far below its floor a stream may seem to lie, as a share of the layer's largest floor (at least 1): rounding."""
 
 
 @dataclass(frozen=True)
 class FloorCheck:
-    """The lower bounds of a batch, all layers in one tensor, so that a look at every token costs next to nothing."""
+    """The lower bounds of a batch, all layers in one tensor: checking every token then costs next to nothing."""
 
     layers: tuple[ArmedLayer, ...]
     directions: Float[Tensor, "clamp rows 1 hidden"]
@@ -40,7 +40,7 @@ class FloorCheck:
         )
 
     def check(self) -> None:
-        """Stop the reply where a floor does not hold: a number that is not finite, or a stream below its floor."""
+        """Raise `SafetyUnavailable` for a stream below its floor, or with a number that is not finite."""
         if not bool((self._distances() >= -self.slack).all()):
             raise not_held()
 
@@ -55,7 +55,7 @@ class FloorCheck:
 
 
 def floor_slack(layer: ArmedLayer) -> Float[Tensor, "rows"]:
-    """Return how far below a floor each row may seem to lie: rounding."""
+    """Return how far below its floors each row may seem to lie because of rounding."""
     rows = torch.zeros(layer.n_rows, device=layer.tally.device)
     sizes = [clamp.low.abs().masked_fill(clamp.low.isinf(), 0)[:, 0] for clamp in layer.clamps]
     return _SLACK * torch.stack([rows, *sizes]).amax(0).clamp_min(1)

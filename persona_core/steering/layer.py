@@ -1,4 +1,4 @@
-"""Steer: the module inside each decoder layer that adds, clamps and reads. Idle, it returns its input itself."""
+"""Steer: the module in each decoder layer that adds, clamps and reads. Idle, it returns its input itself."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from persona_core.steering.tally import Tally
 
 @dataclass
 class ArmedLayer:
-    """A layer's part of the plans of a batch, on the model's device, with its tally.
+    """What the plans of a batch do at one layer, as tensors on the model's device, with the layer's tally.
 
-    `rows` are the places in the tally of the rows that run: rows that have ended are left out, and stay counted.
+    `rows` says which rows of the tally still run: a row that has ended is left out, and what was counted of it stays.
     """
 
     add: Float[Tensor, "rows 1 hidden"] | None
@@ -30,7 +30,7 @@ class ArmedLayer:
     probe: Float[Tensor, "rows 1 hidden"] | None
     tally: Tally
     joint: Joint | None = None
-    """Of two or more clamps."""
+    """Set where there are two or more clamps."""
     audits: tuple[ArmedClamp, ...] = ()
     keep: Bool[Tensor, "rows token"] | None = None
     rows: EllipsisType | Int[Tensor, "rows"] = ...
@@ -42,12 +42,12 @@ class ArmedLayer:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What one compiled forward is made for: whether it adds and probes, and which bounds have an upper end."""
-        clamps, audits = (tuple(each.high is not None for each in part) for part in (self.clamps, self.audits))
+        """What one compiled forward is specialised for: adding, probing, and which bounds have an upper end."""
+        clamps, audits = (tuple(clamp.high is not None for clamp in bounds) for bounds in (self.clamps, self.audits))
         return self.add is not None, self.probe is not None, clamps, audits
 
     def select(self, rows: Sequence[int]) -> ArmedLayer:
-        """Return what is done to these rows alone, counted in the same tally."""
+        """Return what is done to these rows of the running ones, counted in the same tally."""
         self.tally.settle()
         which = torch.tensor(rows, device=self.tally.device)
         return ArmedLayer(
@@ -88,11 +88,11 @@ class ArmedLayer:
 
 
 Armed = Callable[[Tensor], Tensor]
-"""What a decoder layer's stream passes through: an `ArmedLayer`, or anything that returns a stream of its shape."""
+"""What an armed layer passes its stream through: an `ArmedLayer`, or any function to a stream of the same shape."""
 
 
 class Steer(nn.Module):
-    """A child of each decoder layer. It has no parameters and no buffers, so state dicts stay as they were."""
+    """A child module of each decoder layer. It has no parameters and no buffers, so state dicts stay as they were."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Steer(nn.Module):
 
 
 def install(layer: nn.Module) -> Steer:
-    """Give a decoder layer a `steer` child that its output passes through; the layer stays the same object."""
+    """Give a decoder layer a `steer` child that its output passes through. The layer stays the same object."""
     steer = Steer()
     layer.add_module("steer", steer)
     layer.__class__ = _steered_class(type(layer))
@@ -152,14 +152,12 @@ def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
 
 def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
     for plan in plans:
-        yield from (item.direction for item in plan.additions)
-        yield from (item.unit_direction for item in plan.clamps)
-        yield from (item.unit_direction for item in plan.probes)
-        yield from (item.unit_direction for item in plan.audits)
+        yield from (addition.direction for addition in plan.additions)
+        yield from (bound.unit_direction for bound in (*plan.clamps, *plan.probes, *plan.audits))
 
 
 def _total(plan: SteeringPlan, hidden: int) -> Tensor:
-    return sum((item.direction.float() for item in plan.additions), torch.zeros(hidden))
+    return sum((addition.direction.float() for addition in plan.additions), torch.zeros(hidden))
 
 
 def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
@@ -167,21 +165,24 @@ def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
 
 
 def _by_direction(clamps: Sequence[ClampProjection]) -> list[ClampProjection]:
-    """Return one clamp a direction, in place of the last on it; where its bounds contradict, the lower ends hold."""
-    found: list[ClampProjection] = []
+    """Return one clamp a direction: the tightest bounds on it. Where they contradict, the lower end holds.
+
+    A joined clamp stands where the last clamp on its direction stood.
+    """
+    joined: list[ClampProjection] = []
     for clamp in clamps:
-        others = [other for other in found if not torch.equal(other.unit_direction, clamp.unit_direction)]
-        same = [other for other in found if torch.equal(other.unit_direction, clamp.unit_direction)]
+        others = [other for other in joined if not torch.equal(other.unit_direction, clamp.unit_direction)]
+        same = [other for other in joined if torch.equal(other.unit_direction, clamp.unit_direction)]
         low = max([clamp.low, *(other.low for other in same)])
         high = max(low, min([clamp.high, *(other.high for other in same)]))
-        found = [*others, replace(clamp, low=low, high=high)]
-    return found
+        joined = [*others, replace(clamp, low=low, high=high)]
+    return joined
 
 
 def _arm_clamps(clamps: Sequence[Sequence[ClampProjection]], hidden: int, device: torch.device) -> Iterator[ArmedClamp]:
     idle = ClampProjection(0, torch.zeros(hidden))
-    for place in range(max(len(own) for own in clamps)):
-        rows = [own[place] if place < len(own) else idle for own in clamps]
+    for index in range(max(len(row_clamps) for row_clamps in clamps)):
+        rows = [row_clamps[index] if index < len(row_clamps) else idle for row_clamps in clamps]
         yield ArmedClamp(
             _stack([row.unit_direction for row in rows], device),
             torch.tensor([[row.low] for row in rows], device=device),

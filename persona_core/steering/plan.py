@@ -1,4 +1,4 @@
-"""SteeringPlan: what steering does, as plain data, per layer: first additions, then clamps, then probes.
+"""SteeringPlan: what steering does at each layer, as plain data: first additions, then clamps, then probes.
 
 Nothing here refers to nnsight, Hugging Face or any engine: a plan can be printed, saved, compared and handed on.
 """
@@ -37,7 +37,7 @@ class ClampProjection:
     high: float = math.inf
     name: str = "safety"
     audit: bool = False
-    """Hold nothing, and count in the receipt which tokens the bound would have moved."""
+    """If true, hold nothing; the receipt counts the tokens that the bound would have moved."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class SteeringPlan:
     probes: tuple[ProbeProjection, ...] = ()
     label: str = "none"
     audits: tuple[ClampProjection, ...] = ()
-    """Bounds that are read against and never held."""
+    """Bounds that are never held: the receipt counts what they would have moved."""
 
     @property
     def changes(self) -> bool:
@@ -68,35 +68,35 @@ class SteeringPlan:
     @property
     def layers(self) -> tuple[int, ...]:
         """Every layer that the plan adds to, clamps or reads."""
-        parts: list[AddDirection | ClampProjection | ProbeProjection]
-        parts = [*self.additions, *self.clamps, *self.probes, *self.audits]
-        return tuple(sorted({item.layer for item in parts}))
+        steps: list[AddDirection | ClampProjection | ProbeProjection]
+        steps = [*self.additions, *self.clamps, *self.probes, *self.audits]
+        return tuple(sorted({step.layer for step in steps}))
 
     def by_layer(self, layer: int) -> SteeringPlan:
         """Return the part of the plan that concerns one layer."""
         return SteeringPlan(
-            tuple(item for item in self.additions if item.layer == layer),
-            tuple(item for item in self.clamps if item.layer == layer),
-            tuple(item for item in self.probes if item.layer == layer),
+            tuple(addition for addition in self.additions if addition.layer == layer),
+            tuple(clamp for clamp in self.clamps if clamp.layer == layer),
+            tuple(probe for probe in self.probes if probe.layer == layer),
             self.label,
-            tuple(item for item in self.audits if item.layer == layer),
+            tuple(audit for audit in self.audits if audit.layer == layer),
         )
 
     def digest(self) -> str:
-        """Return a short hash of everything that changes the stream; probes, audits and the label do not count."""
+        """Return a short hash of everything that changes the stream; probes, audits and the label are left out."""
         return _hash(
             [
-                *(((item.layer, "add"), item.direction) for item in self.additions),
-                *(((item.layer, item.low, item.high), item.unit_direction) for item in self.clamps),
+                *(((addition.layer, "add"), addition.direction) for addition in self.additions),
+                *(((clamp.layer, clamp.low, clamp.high), clamp.unit_direction) for clamp in self.clamps),
             ]
         )
 
     def kind(self) -> str:
-        """Return what rows have in common that are changed and read alike: the digest, and that of what only reads."""
+        """Return a key that is equal for plans with the same additions, clamps, probes and audits."""
         return self.digest() + _hash(
             [
-                *(((item.layer,), item.unit_direction) for item in self.probes),
-                *(((item.layer, item.low, item.high), item.unit_direction) for item in self.audits),
+                *(((probe.layer,), probe.unit_direction) for probe in self.probes),
+                *(((audit.layer, audit.low, audit.high), audit.unit_direction) for audit in self.audits),
             ]
         )
 

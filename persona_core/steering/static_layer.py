@@ -1,4 +1,4 @@
-"""Steering of fixed shape: everything lies in buffers, so that one compiled forward serves any persona and strength."""
+"""StaticSteer: steering in buffers of fixed shape, so that one compiled forward serves any persona and strength."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from persona_core.steering.sums import Observation, Sums, sums_of
 
 
 class StaticSteer(nn.Module):
-    """What an `ArmedLayer` does to one token a row, with the same arithmetic; its buffers are written in place.
+    """Does to one token a row what an `ArmedLayer` does, with the same arithmetic; its buffers are written in place.
 
-    `live` is shared by all layers: rows that have ended still run, and are not counted.
+    All layers share `live`: a row that has ended still runs, and is not counted.
     """
 
     add: Float[Tensor, "rows 1 hidden"]
@@ -28,7 +28,7 @@ class StaticSteer(nn.Module):
     gram: Float[Tensor, "rows clamp clamp"]
     inverses: Float[Tensor, "set rows clamp clamp"]
     products: Float[Tensor, "rows clamp clamp"]
-    """How the clamps stand to each other; a row without a clamp has zeros for it."""
+    """The `Joint` of the clamps; a row without a clamp has zeros for it."""
     audit_directions: Float[Tensor, "audit rows 1 hidden"]
     audit_low: Float[Tensor, "audit rows 1"]
     audit_high: Float[Tensor, "audit rows 1"]
@@ -72,7 +72,7 @@ class StaticSteer(nn.Module):
         self.write(armed)
 
     def write(self, armed: ArmedLayer) -> None:
-        """Take over what an armed layer does to its rows; nothing is done to rows beyond. Counts start anew."""
+        """Copy what an armed layer does to its rows into the buffers and count anew; further rows are idle."""
         n = armed.n_rows
         self._start()
         _write_rows(self.add, armed.add, n)
@@ -128,7 +128,7 @@ class StaticSteer(nn.Module):
     def read(
         self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"] | None
     ) -> None:
-        """Add the counts of `n_tokens` tokens a row, and what the probe read of them, to the tally; start anew."""
+        """Add what was counted of `n_tokens` tokens a row, and what the probe read, to the tally; start anew."""
         tally, rows = armed.tally, armed.rows
         tally.settle()
         tally.merge(self._so_far(armed.n_rows, n_tokens), rows)

@@ -1,4 +1,4 @@
-"""Pure functions on tensors: no I/O, no model. Everything is float32 or wider."""
+"""Maths: pure functions on directions and streams. They read no file and know no model; all is float32 or wider."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 MARGIN = 1.5
-"""Rounding margin of the floor, in units of eps times the length of the products that a projection sums.
+"""Rounding margin of the floor, in units of eps times the norm of the products that a projection sums.
 
-A cast rounds each of them by at most eps/2 and by eps/(2 sqrt 3) on average, so 1.5 eps is five standard deviations.
+A cast rounds each product by at most eps/2 and by eps/(2 sqrt 3) on average, so 1.5 eps is five standard deviations.
 """
 
 _PUSHES = 12
-"""How often what a cast leaves outside is shifted again, twice as far each time."""
+"""How many times a value that the cast rounded out of range is pushed back, doubling the push."""
 
 
 def mean_difference(
@@ -40,8 +40,9 @@ def persona_direction(
 ) -> Float[Tensor, "layer hidden"]:
     """Return what sets this persona apart, plus a fraction of what all personas share.
 
-    `shared` is the mean of the reference personas' raw mean differences: role-playing as such, about minus the
-    assistant axis. Raw differences are nearly parallel (cosine 0.9), so they say "some persona" and not which.
+    `shared` is the mean of the reference personas' raw mean differences. It is the direction of role-playing as such
+    and points about opposite to the assistant axis. Raw differences are nearly parallel (cosine 0.9): alone, they say
+    "some persona" and not which one.
     """
     return raw - shared + shared_fraction * shared
 
@@ -49,10 +50,11 @@ def persona_direction(
 def read_and_write(
     reading: Float[Tensor, "*rows hidden"], writing: Float[Tensor, "*rows hidden"]
 ) -> Float[Tensor, "*rows hidden"]:
-    """Return the bisector of two directions, as long as the first: where replies lie, and what brings them about.
+    """Return the bisector of two directions, scaled to the first one's length.
 
-    A mean difference tells replies apart but need not cause them; a gradient causes them in the cheapest way, which
-    need not look like them. A row of zeros in either leaves the other.
+    `reading` is a mean difference: it tells a persona's replies apart, but adding it need not cause them. `writing` is
+    a gradient: adding it causes such replies in the cheapest way, which need not look like them. The bisector does
+    both. Where one of the two has a row of zeros, the other's row is returned.
     """
     bisector: Tensor = reading.norm(dim=-1, keepdim=True) * unit(unit(reading) + unit(writing))
     return bisector
@@ -61,7 +63,7 @@ def read_and_write(
 def orthogonalise(
     direction: Float[Tensor, "*rows hidden"], axis: Float[Tensor, "*rows hidden"]
 ) -> Float[Tensor, "*rows hidden"]:
-    """Take out of each row its part along the matching row of `axis`, which need not have length 1."""
+    """Remove from each row its component along the matching row of `axis`, which need not have length 1."""
     along = unit(axis)
     first = direction - (direction * along).sum(-1, keepdim=True) * along
     return first - (first * along).sum(-1, keepdim=True) * along
@@ -70,9 +72,10 @@ def orthogonalise(
 def project_out_span(
     direction: Float[Tensor, "layer hidden"], span: Float[Tensor, "persona layer hidden"]
 ) -> Float[Tensor, "layer hidden"]:
-    """Take out of each layer's direction its part in the span of the personas' vectors at that layer.
+    """Remove from each layer's direction its component in the span of the personas' vectors at that layer.
 
-    Personas that repeat each other, or are zero, span less than their number: only what they span is taken out.
+    Personas that repeat each other, or are zero, span fewer dimensions than there are personas; nothing more than
+    their span is removed.
     """
     left, sizes, _ = torch.linalg.svd(unit(span.double()).permute(1, 2, 0), full_matrices=False)
     basis = left * (sizes > 1e-10).unsqueeze(1)
@@ -107,11 +110,11 @@ def shift_into_range(
     high: Float[Tensor, "rows 1"] | None,
     eps: float,
 ) -> tuple[Float[Tensor, "batch token"], Float[Tensor, "batch token"]]:
-    """Return (shift along the direction, projection before) that bring every projection into range.
+    """Return each token's shift along the direction that brings its projection into range, and the projection before.
 
-    A token in range has a shift of exactly 0. One outside lands inside by the rounding margin of the precision
-    `eps` that the stream is cast to, so that it is still inside after the cast. `high` is None where nothing is bounded
-    above, which is cheaper and gives what an infinite bound gives.
+    A token in range has a shift of exactly 0. A token outside lands inside by the rounding margin of the precision
+    `eps` that the stream is cast to, so it is still inside after the cast. Pass None as `high` where nothing is
+    bounded above: that is cheaper than an infinite bound and gives the same.
     """
     products = hidden * unit_direction
     before = products.sum(-1)
@@ -120,11 +123,17 @@ def shift_into_range(
     margin = MARGIN * eps * (products.norm(dim=-1) + distance * unit_direction.square().norm(dim=-1))
     if high is None:
         return torch.where(before < low, low + margin - before, 0), before
-    middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
+    inner_low, inner_high = tightened(low, high, margin)
     zero = torch.zeros_like(before)
-    up = torch.where(before < low, torch.minimum(low + margin, middle.clamp_min(low)) - before, zero)
-    down = torch.where(before > high, torch.maximum(high - margin, middle.minimum(high)) - before, zero)
+    up = torch.where(before < low, inner_low - before, zero)
+    down = torch.where(before > high, inner_high - before, zero)
     return up + down, before
+
+
+def tightened(low: Tensor, high: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
+    """Move both ends of a range inwards by a margin, but not beyond their middle."""
+    middle = torch.where(high < torch.inf, (low.clamp_min(-1e30) + high.clamp_max(1e30)) / 2, torch.inf)
+    return torch.minimum(low + margin, torch.maximum(middle, low)), torch.maximum(high - margin, middle.minimum(high))
 
 
 def cast_into_range(
@@ -137,11 +146,11 @@ def cast_into_range(
     *,
     stop_early: bool = True,
 ) -> tuple[Float[Tensor, "batch token hidden"], Float[Tensor, "batch token hidden"]]:
-    """Return (float32 stream, its cast), pushed on until every kept token is in range after the cast.
+    """Return the float32 stream and its cast, pushed until every kept token is in range after the cast.
 
-    A shift smaller than half the spacing of a stream's own numbers is lost when the stream is cast, and the rounding
-    margin with it; so what the cast leaves outside is shifted again, twice as far each time. To `stop_early` costs a
-    look at the values; not to gives the same.
+    The cast loses a shift that is smaller than half the spacing of the stream's own numbers, and the rounding margin
+    with it. A token that the cast leaves outside is therefore pushed again, twice as far each time. `stop_early` ends
+    as soon as all values are in range (needs a device sync); the result is the same without it.
     """
     cast = wide.to(dtype)
     for attempt in range(_PUSHES if dtype != torch.float32 else 0):
@@ -164,7 +173,7 @@ def clamp_projection(
     low: float,
     high: float = float("inf"),
 ) -> Float[Tensor, "batch token hidden"]:
-    """Hold projections within `low` and `high`, in the stream's own precision; all else stays as it was."""
+    """Return the stream with every projection held within `low` and `high`, in the stream's own precision."""
     floor, ceiling = (torch.tensor([[bound]], dtype=torch.float32) for bound in (low, high))
     wide, along = hidden.float(), unit_direction.float().view(1, 1, -1)
     shift, _ = shift_into_range(wide, along, floor, ceiling, torch.finfo(hidden.dtype).eps)
@@ -175,11 +184,11 @@ def clamp_projection(
 def quantiles(values: Float[Tensor, "token layer"], levels: Sequence[float]) -> Float[Tensor, "level layer"]:
     """Return the percentiles `levels` (0-100) of each layer's values; sorted, for any number of tokens."""
     ordered = values.float().sort(dim=0).values
-    places = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels], dtype=torch.float64)
-    below = places.floor().long()
+    positions = torch.tensor([level / 100 * (len(ordered) - 1) for level in levels], dtype=torch.float64)
+    below = positions.floor().long()
     above = (below + 1).clamp_max(len(ordered) - 1)
-    part = (places - below).float().unsqueeze(-1)
-    return ordered[below] * (1 - part) + ordered[above] * part
+    fraction = (positions - below).float().unsqueeze(-1)
+    return ordered[below] * (1 - fraction) + ordered[above] * fraction
 
 
 def masked_mean(

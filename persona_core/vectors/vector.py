@@ -1,4 +1,4 @@
-"""PersonaVector, Axis and Baseline: what extraction makes and steering uses, each one file."""
+"""PersonaVector, Axis and Baseline: what extraction makes and steering uses; each is one safetensors file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PersonaVector:
-    """The direction a persona moves the residual stream along.
+    """The directions that a persona moves the residual stream along.
 
-    Row `i` of `directions` is the stream after block `i`, 0-based, float32, from default toward persona.
-    `raw` is the plain mean difference and `gradient` the plain gradient that it was made from (None where it was made
-    from a mean difference alone); `residual_norm` the stream's median length there.
+    Row `i` of `directions` belongs to the stream after block `i` (0-based), is float32, and points from the default
+    assistant toward the persona. `raw` is the mean difference and `gradient` the gradient that extraction made it
+    from, both before centring; `gradient` is None where it used the mean difference alone. `residual_norm` is the
+    stream's median length at each layer.
     """
 
     header: VectorHeader
@@ -39,8 +40,8 @@ class PersonaVector:
     def displacement(self, dose: float | None = None) -> Float[Tensor, "layer hidden"]:
         """Return what strength 1.0 adds at each layer; zero outside the target layers.
 
-        Each target layer gets dose times its median residual norm, divided by the number of target layers, along
-        the unit direction. Raises `SteeringError` where the persona is not calibrated and no dose is given.
+        At a target layer its length is dose times the median residual norm, divided by the number of target layers.
+        Raises `SteeringError` where the persona is not calibrated and no dose is given.
         """
         from persona_core.vectors.maths import unit
 
@@ -63,8 +64,7 @@ class PersonaVector:
     def load(cls, path: Path) -> PersonaVector:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "persona", ("directions", "raw", "residual_norm"))
-        parts = (tensors["directions"], tensors["raw"], tensors["residual_norm"])
-        return cls(header, *parts, tensors.get("gradient"))
+        return cls(header, tensors["directions"], tensors["raw"], tensors["residual_norm"], tensors.get("gradient"))
 
     def _dose(self, dose: float | None) -> float:
         if dose is not None:
@@ -77,11 +77,11 @@ class PersonaVector:
 
 @dataclass(frozen=True)
 class Axis:
-    """Unit directions per layer, from bad to good (unsafe to safe; role to assistant), with calibrated quantiles.
+    """One unit direction a layer, from bad to good (unsafe to safe; role to assistant), with calibrated quantiles.
 
-    `quantiles[k, i]` is the percentile `header.quantile_levels[k]` of the token projections of the default
-    assistant's benign replies after block `i`. `shared` and `shared_gradient` (assistant axis only) are the means of
-    the reference personas' raw vectors and gradients.
+    `quantiles[k, i]` is percentile `header.quantile_levels[k]` of the token projections of the default assistant's
+    benign replies after block `i`. Only the assistant axis has `shared` and `shared_gradient`: the means of the
+    reference personas' raw vectors and of their gradients.
     """
 
     header: VectorHeader
@@ -102,12 +102,12 @@ class Axis:
     def percentile(self, level: float) -> Float[Tensor, "layer"]:
         """Return the level's percentile at every layer, linear between the stored ones."""
         levels: Sequence[float] = self.header.quantile_levels
-        above = next((place for place, stored in enumerate(levels) if stored >= level), len(levels) - 1)
+        above = next((index for index, stored in enumerate(levels) if stored >= level), len(levels) - 1)
         below = max(above - 1, 0)
         if levels[above] <= level or above == below:
             return self.quantiles[above]
-        part = (level - levels[below]) / (levels[above] - levels[below])
-        return self.quantiles[below] * (1 - part) + self.quantiles[above] * part
+        fraction = (level - levels[below]) / (levels[above] - levels[below])
+        return self.quantiles[below] * (1 - fraction) + self.quantiles[above] * fraction
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
@@ -146,10 +146,10 @@ def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
-def _read(path: Path, kind: str, wanted: Sequence[str]) -> tuple[VectorHeader, dict[str, Tensor]]:
+def _read(path: Path, kind: str, required: Sequence[str]) -> tuple[VectorHeader, dict[str, Tensor]]:
     header = vector_file.read_header(path)
     tensors = vector_file.read_tensors(path)
-    missing = [name for name in wanted if name not in tensors]
+    missing = [name for name in required if name not in tensors]
     if header.kind != kind or missing:
         raise VectorCorrupt(f"{path} is no {kind} vector file (it is {header.kind}, and lacks {missing})")
     shape = (header.model.n_layers, header.model.hidden_size)
