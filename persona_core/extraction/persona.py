@@ -55,7 +55,7 @@ def extract_persona(
     progress: Progress = silent,
     save: bool = True,
 ) -> PersonaVector:
-    """Extract, with_stability, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
+    """Extract, judge, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
 
     Its replies need not be captured again where the axes have just been made from them.
     """
@@ -75,8 +75,8 @@ def extract_persona(
     vector = build_persona(
         name, found.raw, description, manager.store, manager.config, baseline, header, found.gradient
     )
-    with_stabilityd = with_stability(vector, found.agreement, comparable(manager, vector))
-    vector = calibrate(model, with_stabilityd, dataset, manager, progress=progress)
+    measured = with_stability(vector, found.agreement, comparable(manager, vector))
+    vector = calibrate(model, measured, dataset, manager, progress=progress)
     if save:
         manager.save(vector)
     return vector

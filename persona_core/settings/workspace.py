@@ -100,7 +100,7 @@ class Workspace:
 
 
 def find_workspace(explicit: Path | None = None, start: Path | None = None) -> Workspace:
-    """Return the first of: `explicit`, `$PERSONA_STEER_HOME`, the nearest parent that is a workspace, the user's own."""
+    """Return the first of: `explicit`, `$PERSONA_STEER_HOME`, the nearest workspace above `start`, the user's own."""
     if explicit is not None:
         return _checked(explicit)
     if home := os.environ.get(HOME_VARIABLE):
