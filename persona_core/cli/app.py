@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from persona_core.personas.manager import PersonaManager
     from persona_core.settings.config import Config
     from persona_core.settings.installed import LoadFailure, PluginManager
+    from persona_core.settings.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -43,7 +44,7 @@ class App:
         """The plugins; one that does not work is a warning here, or when a hook of it is first called."""
         plugins = self._plugins or self._load_plugins()
         if self._warns:
-            plugins.on_failure(warn)
+            plugins.on_failure(warn_of_plugin)
         return plugins
 
     def _load_plugins(self) -> PluginManager:
@@ -51,9 +52,8 @@ class App:
         from persona_core.plugins.loading import load_plugins
         from persona_core.plugins.record import PluginRecord
         from persona_core.settings.plugin_choice import plugin_choice
-        from persona_core.settings.workspace import find_workspace
 
-        workspace = find_workspace(self.folder)
+        workspace = self.workspace()
         record = PluginRecord(workspace)
 
         def announce(distribution: Distribution) -> None:
@@ -63,6 +63,12 @@ class App:
         plugins = load_plugins(choice=plugin_choice(workspace), announce=announce)
         record.save()
         return plugins
+
+    def workspace(self) -> Workspace:
+        """Return the workspace, which may not exist yet and whose configuration may be broken."""
+        from persona_core.settings.workspace import find_workspace
+
+        return find_workspace(self.folder)
 
     def config(self) -> Config:
         """Read the configuration."""
@@ -92,7 +98,7 @@ class App:
         return engine
 
 
-def warn(failure: LoadFailure) -> None:
+def warn_of_plugin(failure: LoadFailure) -> None:
     """Say in one line which plugin does not work."""
     say(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}")
 

@@ -5,15 +5,9 @@ import json
 import click
 
 from persona_core.cli.app import App, json_option
+from persona_core.plugins.configured import set_key
 from persona_core.settings.config import keys
-from persona_core.settings.config_file import set_value, set_values, template, value_of
-from persona_core.settings.model_source import model_source
-
-NAMES_AN_OBJECT = {
-    "steering.blending": ("register_blending_strategies", "blending strategy"),
-    "steering.capping_policy": ("register_capping_policies", "capping policy"),
-}
-"""Configuration key -> the hook that brings what it names, and what that is; for names that must be there at once."""
+from persona_core.settings.config_file import template, value_of
 
 
 @click.group("config")
@@ -73,17 +67,10 @@ def set_(app: App, key: str, value: str) -> None:
       persona-steer config set steering.safety_floor_percentile 50
       persona-steer config set extraction.target_layers 25%-50%
     """
-    if key in NAMES_AN_OBJECT:
-        hook, kind = NAMES_AN_OBJECT[key]
-        app.plugins.find(hook, value, kind)
-    workspace = app.config().workspace
-    config = set_value(workspace, key, value)
-    click.echo(f"{key} = {json.dumps(value_of(config, key))}")
-    source = model_source(config.model.name, app.plugins) if key == "model.name" else None
-    if source is not None and source.recommended:
-        set_values(workspace, source.recommended)
-        for name, recommended in source.recommended.items():
-            click.echo(f"{name} = {json.dumps(recommended)}  (recommended for {source.name})")
+    shown, recommended = set_key(app.workspace(), app.plugins, key, value)
+    click.echo(f"{key} = {json.dumps(shown)}")
+    for name, also in recommended.items():
+        click.echo(f"{name} = {json.dumps(also)}  (recommended for {shown})")
 
 
 @command.command("path")
@@ -95,7 +82,7 @@ def path(app: App) -> None:
     Example:
       persona-steer config path
     """
-    click.echo(app.config().workspace.config_file)
+    click.echo(app.workspace().config_file)
 
 
 @command.command("keys")

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import click
 
 from persona_core.cli.app import App, say
-from persona_core.cli.plugins.choosing import known, needing
-from persona_core.cli.plugins.listing import brought
-from persona_core.cli.plugins.showing import about
+from persona_core.cli.plugins.listing import registered_lines
 from persona_core.errors import PluginError
+from persona_core.plugins.configured import keys_that_need
+from persona_core.plugins.inventory import about, installed_package
 from persona_core.plugins.loading import load_plugins
 from persona_core.settings.plugin_choice import plugin_choice
 
@@ -35,17 +35,17 @@ def install(app: App, packages: Sequence[str], editable: bool, upgrade: bool, ye
       persona-steer plugins install persona-capping-guard
       persona-steer plugins install -e ./my-pack
     """
-    before = {name: found.version for name, found in app.plugins.distributions.items()}
+    before = {name: distribution.version for name, distribution in app.plugins.distributions.items()}
     _agree(f"Install {', '.join(packages)}? Its code runs with all of your rights", yes)
     options = [*(["--upgrade"] if upgrade else []), *(["--editable"] if editable else [])]
     _pip("install", *(word for package in packages for word in (*options, package)))
     workspace = app.config().workspace
-    found = load_plugins(choice=plugin_choice(workspace))
-    new = [name for name, each in found.distributions.items() if before.get(name) != each.version]
+    plugins = load_plugins(choice=plugin_choice(workspace))
+    new = [name for name, installed in plugins.distributions.items() if before.get(name) != installed.version]
     for name in new:
-        facts = about(found, name, workspace)
+        facts = about(plugins, name, workspace)
         click.echo(f"{name} {facts['version']}: {facts['status']}")
-        for line in brought(facts["registered"]):
+        for line in registered_lines(facts["registered"]):
             click.echo(line)
     if not new:
         say("Note: no new plugin package came of it: what was installed registers nothing, or was there before")
@@ -62,8 +62,8 @@ def uninstall(app: App, name: str, yes: bool) -> None:
     Example:
       persona-steer plugins uninstall persona-chat-stats
     """
-    package = known(app.plugins, name)
-    for key in needing(app.config(), app.plugins, package):
+    package = installed_package(app.plugins, name)
+    for key in keys_that_need(app.config(), app.plugins, package):
         say(f"Note: {key} needs {package}: until you change it, what asks for it is refused")
     _agree(f"Uninstall {package}?", yes)
     _pip("uninstall", "--yes", package)

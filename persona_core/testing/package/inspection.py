@@ -22,10 +22,10 @@ from typing import Any
 
 from persona_core.base.names import suggestion
 from persona_core.cli.plugins.clashes import taken_by
-from persona_core.cli.plugins.listing import TOLD_HOOKS
 from persona_core.errors import PersonaError
 from persona_core.plugins import hookspecs
 from persona_core.plugins.findings import Finding, Journal, Skipped, Wrong, in_one_line
+from persona_core.plugins.inventory import TOLD_HOOKS
 from persona_core.plugins.loading import load_plugins
 from persona_core.settings.installed import GROUP, PluginManager
 from persona_core.settings.plugin_choice import PluginChoice, canonical
