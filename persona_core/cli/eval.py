@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from persona_core.base.files import write_atomically
-from persona_core.base.names import suggestion
 from persona_core.cli.app import App, json_option, model_option, progress_bar, say
-from persona_core.errors import PluginError, VectorNotFound
-from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.base.progress import Progress
     from persona_core.evaluation.report import EvaluationReport
 
-PART_NAMES = ("stability", "effect", "voices", "neutral", "safety", "blends", "doses")
 QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "tokens": 24}
 
 
@@ -63,55 +56,18 @@ def command(
       persona-steer eval --html report.html
       persona-steer eval sage trickster --part effect --questions 40
     """
+    from persona_core.evaluation.request import EvaluationRequest, judging_personas, measure
+
     app.model_name = model
-    check_parts(parts)
     given = {"questions": questions, "dose_questions": dose_questions, "tokens": tokens}
     size = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
     manager = app.manager()
-    wanted = Wanted(judging_personas(manager, names), parts, judge, prompt_sets, size, seed)
+    request = EvaluationRequest(judging_personas(manager, names), parts, judge, prompt_sets, size, seed)
     with progress_bar() as progress:
-        report = measure(app, manager, wanted, progress)
+        report = measure(request, manager, lambda: app.model(manager.config), progress)
     if page is not None:
         write_page(report, page)
     show(report, as_json)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to measure, as the options say it."""
-
-    personas: tuple[str, ...]
-    parts: tuple[str, ...]
-    judge: str
-    prompt_sets: tuple[str, ...]
-    size: Mapping[str, int]
-    seed: int
-
-
-def measure(app: App, manager: PersonaManager, wanted: Wanted, progress: Progress) -> EvaluationReport:
-    """Load the model and measure, with the replies, scores and parts that an earlier run has kept."""
-    from persona_core.evaluation.prompt_set import join
-    from persona_core.evaluation.run import evaluate
-    from persona_core.evaluation.score_cache import score_cache
-    from persona_core.evaluation.setup import Setup, Size
-    from persona_core.model.rollouts import reply_cache
-
-    plugins, folder = manager.plugins, manager.workspace.evaluation(manager.slug)
-    sets = wanted.prompt_sets or tuple(plugins.registry("register_prompt_sets"))
-    prompts = join([plugins.find("register_prompt_sets", name, "prompt set") for name in sets])
-    setup = Setup(
-        model=app.model(manager.config),
-        manager=manager,
-        personas=wanted.personas,
-        judge=plugins.find("register_judges", wanted.judge, "judge"),
-        prompts=prompts,
-        size=Size(**wanted.size),
-        seed=wanted.seed,
-        replies=reply_cache(folder / "replies.jsonl"),
-        scores=score_cache(folder / "scores.jsonl"),
-        progress=progress,
-    )
-    return evaluate(setup, folder, wanted.parts or None)
 
 
 def write_page(report: EvaluationReport, page: Path) -> None:
@@ -120,24 +76,6 @@ def write_page(report: EvaluationReport, page: Path) -> None:
 
     write_atomically(page, html(report))
     say(f"wrote {page}")
-
-
-def judging_personas(manager: PersonaManager, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the personas to evaluate: those named, or the reference personas; each must be extracted."""
-    chosen = names or tuple(sorted(manager.config.extraction.reference_archetypes))
-    for name in chosen:
-        manager.require(name)
-        manager.archetype(name)
-    if len(set(chosen)) < 2:
-        raise VectorNotFound("an evaluation compares personas: name two or more different ones")
-    return chosen
-
-
-def check_parts(parts: tuple[str, ...]) -> None:
-    """Raise `PluginError` where a part is unknown."""
-    for part in parts:
-        if part not in PART_NAMES:
-            raise PluginError(f"no part {part!r}{suggestion(part, PART_NAMES)}; parts are {', '.join(PART_NAMES)}")
 
 
 def show(report: EvaluationReport, as_json: bool) -> None:
