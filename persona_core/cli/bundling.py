@@ -15,8 +15,8 @@ from pathlib import Path
 
 from persona_core.base.files import write_atomically
 from persona_core.cli.app import App
-from persona_core.cli.demo import extract_everything
-from persona_core.cli.init import make_workspace
+from persona_core.cli.extracting import extract_and_show_everything
+from persona_core.extraction.new_workspace import make_workspace
 from persona_core.plugins.loading import load_plugins
 from persona_core.plugins.opening import get_config
 from persona_core.settings.workspace import Workspace
@@ -38,10 +38,10 @@ def main() -> None:
 def bundle(model_name: str, workspace: Workspace, out: Path) -> None:
     """Extract everything for one model and copy it under `out`."""
     app = App(load_plugins(), workspace.root)
-    make_workspace(app, workspace, model_name)
+    make_workspace(get_config(workspace, model=model_name, plugins=app.plugins))
     config = get_config(workspace, plugins=app.plugins)
     model, manager = app.model(config), app.manager(config)
-    extract_everything(model, manager, config.extraction.reference_archetypes)
+    extract_and_show_everything(model, manager, config.extraction.reference_archetypes)
     shutil.copytree(manager.store.own, out / manager.slug, dirs_exist_ok=True)
     write_atomically(out / MANIFEST, json.dumps(manifest(out), indent=2) + "\n")
 

@@ -1,31 +1,13 @@
 """`persona-steer datasets`: the text that extraction reads, as editable files."""
 
-from pathlib import Path
-from typing import Any
-
 import click
 
-from persona_core.cli.app import App, Decorator
-from persona_core.extraction.data import (
-    DEFAULT_GENERATOR,
-    dataset_path,
-    find_generator,
-    generated_persona,
-    persona_dataset,
-    safety_dataset,
-    write_dataset,
-)
-from persona_core.personas.dataset import PersonaDataset, SafetyDataset, to_text
-from persona_core.settings.config import Config
-
-KINDS = ("safety", "personas")
-generator_option: Decorator[Any] = click.option(
-    "--generator",
-    "maker",
-    default=DEFAULT_GENERATOR,
-    show_default=True,
-    help="A registered generator, or NAME:ARGUMENT.",
-)
+from persona_core.cli.app import App
+from persona_core.cli.file_lines import dataset_lines
+from persona_core.cli.generator_option import generator_option
+from persona_core.extraction.data import dataset_path, find_generator, persona_dataset, safety_dataset
+from persona_core.extraction.dataset_files import KINDS, write_datasets
+from persona_core.personas.dataset import to_text
 
 
 @click.group("datasets")
@@ -45,7 +27,7 @@ def command() -> None:
 @generator_option
 @click.option("--force", is_flag=True, help="Overwrite files that were edited, too.")
 @click.pass_obj
-def generate(app: App, kind: str, names: tuple[str, ...], maker: str, force: bool) -> None:
+def generate(app: App, kind: str, names: tuple[str, ...], generator: str, force: bool) -> None:
     """Write the datasets into the workspace; edited files are kept unless --force.
 
     NAMES are the personas to write; all of them unless given.
@@ -57,7 +39,10 @@ def generate(app: App, kind: str, names: tuple[str, ...], maker: str, force: boo
     """
     if names and kind == "safety":
         raise click.UsageError("there is one safety dataset: give no names")
-    write_all(app, app.config(), (kind,), maker, force, names)
+    manager = app.manager()
+    writer = find_generator(manager, generator, lambda: app.model(manager.config))
+    files = write_datasets(manager, writer, (kind,), names, force=force)
+    click.echo("\n".join(dataset_lines(files, manager.workspace)))
 
 
 @command.command("show")
@@ -74,31 +59,7 @@ def show(app: App, name: str | None) -> None:
     if name is not None:
         click.echo(to_text(safety_dataset(manager) if name == "safety" else persona_dataset(manager, name)), nl=False)
         return
-    place = manager.workspace.safety_dataset
-    click.echo(f"{'safety':20} {place if place.is_file() else 'not written: datasets generate safety'}")
-    for persona in manager.archetypes:
-        place = dataset_path(manager, persona)
-        click.echo(f"{persona:20} {place if place.is_file() else 'not written: datasets generate personas'}")
-
-
-def write_all(
-    app: App,
-    config: Config,
-    kinds: tuple[str, ...] = KINDS,
-    maker: str = DEFAULT_GENERATOR,
-    force: bool = False,
-    names: tuple[str, ...] = (),
-) -> None:
-    """Write the datasets of the kinds, and say which were written and which were kept; no names are all of them."""
-    manager = app.manager(config)
-    source = find_generator(manager, maker, lambda: app.model(config))
-    todo: dict[Path, PersonaDataset | SafetyDataset] = {}
-    if "safety" in kinds:
-        todo[manager.workspace.safety_dataset] = source.safety()
-    if "personas" in kinds:
-        wanted = names or tuple(manager.archetypes)
-        todo |= {dataset_path(manager, name): generated_persona(manager, name, source) for name in wanted}
-    kept = [path for path, dataset in todo.items() if not write_dataset(path, dataset, force=force)]
-    click.echo(f"wrote {len(todo) - len(kept)} datasets under {manager.workspace.datasets}")
-    for path in kept:
-        click.echo(f"kept {path} (edited)")
+    rows = {"safety": (manager.workspace.safety_dataset, "safety")}
+    rows |= {persona: (dataset_path(manager, persona), "personas") for persona in manager.archetypes}
+    for row, (path, kind) in rows.items():
+        click.echo(f"{row:20} {path if path.is_file() else f'not written: datasets generate {kind}'}")

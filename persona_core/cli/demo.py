@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persona_core.cli.app import App, progress_bar, say
-from persona_core.cli.extract import extract_all
-from persona_core.cli.extract_axes import make_axes, show_axis
-from persona_core.cli.init import make_workspace
-from persona_core.personas.manager import PersonaManager
+from persona_core.cli.app import App, say
+from persona_core.cli.extracting import extract_and_show_everything, extract_and_show_personas
+from persona_core.cli.file_lines import workspace_lines
+from persona_core.extraction.new_workspace import make_workspace
 from persona_core.plugins.opening import get_config
 from persona_core.settings.config import Config
 from persona_core.settings.workspace import Workspace
@@ -43,30 +42,19 @@ def command(app: App, full: bool, question: str) -> None:
       persona-steer --workspace my-personas demo --full
     """
     folder = app.folder or Path(tempfile.mkdtemp(prefix="persona-steer-"))
-    make_workspace(app, Workspace(folder.absolute()), MODEL)
-    config = get_config(Workspace(folder.absolute()), model=MODEL, plugins=app.plugins)
+    workspace = Workspace(folder.absolute())
+    config = get_config(workspace, model=MODEL, plugins=app.plugins)
+    click.echo("\n".join(workspace_lines(make_workspace(config), workspace)))
     names = config.extraction.reference_archetypes
     model = app.model(config)
     manager = app.manager(config)
     if full:
-        extract_everything(model, manager, names)
+        extract_and_show_everything(model, manager, names)
     else:
         say(f"\nExtracting {LIVE} here and now; the other vectors are bundled.")
-        extract_all(model, manager, [LIVE])
+        extract_and_show_personas(model, manager, [LIVE])
     show_replies(question, replies(model, config, app, question, names))
     show_next(folder)
-
-
-def extract_everything(model: ModelWrapper, manager: PersonaManager, names: Sequence[str]) -> None:
-    """Make both axes and the personas."""
-    from persona_core.extraction.assistant_axis import AxisExtraction
-
-    with progress_bar() as progress:
-        work = AxisExtraction(model, manager, progress)
-        axes = make_axes(work)
-    for axis in axes:
-        show_axis(axis, manager)
-    extract_all(model, manager, names, work.replies)
 
 
 def replies(

@@ -1,16 +1,15 @@
 """`persona-steer init`: make a workspace."""
 
+import os
 from pathlib import Path
 
 import click
 
-from persona_core.base.files import write_atomically
 from persona_core.cli.app import App
-from persona_core.cli.datasets import write_all
-from persona_core.errors import WorkspaceError
+from persona_core.cli.file_lines import workspace_lines
+from persona_core.extraction.new_workspace import make_workspace
 from persona_core.plugins.opening import get_config
-from persona_core.settings.config_file import template
-from persona_core.settings.workspace import Workspace, find_workspace
+from persona_core.settings.workspace import HOME_VARIABLE, find_workspace
 
 
 @click.command("init")
@@ -26,32 +25,6 @@ def command(app: App, folder: Path | None, model: str | None) -> None:
     Example:
       persona-steer init my-personas --model smollm2
     """
-    workspace = find_workspace(folder or app.folder, None) if folder or app.folder else _here()
-    make_workspace(app, workspace, model)
-
-
-def make_workspace(app: App, workspace: Workspace, model: str | None) -> None:
-    """Write what is missing and say what was kept."""
-    if workspace.exists:
-        click.echo(f"kept {workspace.config_file}")
-    else:
-        write_atomically(workspace.config_file, template(get_config(workspace, model=model, plugins=app.plugins)))
-        click.echo(f"wrote {workspace.config_file}")
-    for place in (workspace.vectors, workspace.archetypes, workspace.persona_datasets, workspace.safety_dataset.parent):
-        _make(place)
-    write_all(app, get_config(workspace, plugins=app.plugins))
-
-
-def _here() -> Workspace:
-    import os
-
-    from persona_core.settings.workspace import HOME_VARIABLE
-
-    return find_workspace(Path(os.environ.get(HOME_VARIABLE) or Path.cwd()))
-
-
-def _make(place: Path) -> None:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkspaceError(f"cannot make {place}: {error.strerror}") from error
+    workspace = find_workspace(folder or app.folder or Path(os.environ.get(HOME_VARIABLE) or Path.cwd()))
+    config = get_config(workspace, model=None if workspace.exists else model, plugins=app.plugins)
+    click.echo("\n".join(workspace_lines(make_workspace(config), workspace)))

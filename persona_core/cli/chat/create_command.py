@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import shlex
 
-from persona_core.base.files import write_atomically
 from persona_core.base.progress import Progress
 from persona_core.chat.commands import ChatCommand, Outcome, Work
 from persona_core.chat.session import ChatSession
+from persona_core.cli.vector_lines import extraction_line, warning_lines
 from persona_core.errors import SteeringError
+from persona_core.extraction.axes import require_axes
+from persona_core.extraction.creating import new_persona, write_persona
+from persona_core.extraction.data import find_generator
 
 
 def create(session: ChatSession, value: str) -> Outcome:
     """Write the archetype, extract and calibrate."""
-    from persona_core.cli.create import build
-    from persona_core.cli.extract import require_axes
-    from persona_core.extraction.data import find_generator
-
     name, description = _parts(value)
-    require_axes(session.manager)
-    archetype = build(session.manager, name, description, None, find_generator(session.manager))
+    manager = session.manager
+    require_axes(manager)
+    persona = new_persona(manager, name, description, None, find_generator(manager))
 
     def run(progress: Progress) -> str:
-        from persona_core.cli.extract import summary
         from persona_core.extraction.persona import extract_persona
 
-        write_atomically(session.manager.workspace.archetype_file(name), archetype.to_yaml())
-        session.manager.forget_archetypes()
-        vector = extract_persona(session.engine.model, session.manager, name, progress=progress)
-        warnings = [f"Warning: {warning}" for warning in vector.header.warnings]
-        return "\n".join([summary(vector), *warnings, f"`/persona {name}` speaks as it"])
+        write_persona(manager, persona)
+        vector = extract_persona(session.engine.model, manager, name, progress=progress)
+        return "\n".join([extraction_line(vector), *warning_lines(vector), f"`/persona {name}` speaks as it"])
 
     return Work(run)
 
