@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from persona_core.base.layers import format_layers
+from persona_core.base.numbers import signed
 from persona_core.base.records import Record
 from persona_core.errors import NoEffect
 from persona_core.steering.plan import SteeringPlan
@@ -88,7 +89,7 @@ class Receipt(Record):
             return f"safety {self.safety}"
         return (
             f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
-            f"lowest {_signed(self.floor.lowest_before)} before and {_signed(self.floor.lowest_after)} after"
+            f"lowest {signed(self.floor.lowest_before)} before and {signed(self.floor.lowest_after)} after"
         )
 
     def _audits(self) -> list[str]:
@@ -149,11 +150,6 @@ def _audit_receipts(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: in
                 farthest=max(so_far.farthest, round(float(sums.audit_distance[row, index]), 4)),
             )
     return receipts
-
-
-def _signed(value: float) -> str:
-    """Return a number with its sign and two decimals, and never a negative zero."""
-    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def mixture(personas: Mapping[str, float]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from persona_core.base.numbers import signed
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.effect import RANDOM, EffectResult, GroupEffect
-from persona_core.reports.tables import Row, Table, share, share_interval, signed
+from persona_core.reports.tables import Row, Table, share, share_interval
 
 UNSTEERED = "unsteered"
 _VOICES = (

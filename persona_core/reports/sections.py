@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from persona_core.base.layers import format_layers
+from persona_core.base.numbers import signed
 from persona_core.evaluation.dose_response import BlendResult, DosePoint, DoseResult
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
 from persona_core.evaluation.stability import StabilityResult
 from persona_core.reports.effect_tables import damage_tables, effect_tables, voice_tables
-from persona_core.reports.tables import Section, Table, share, share_interval, signed
+from persona_core.reports.tables import Section, Table, share, share_interval
 
 SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 

@@ -35,11 +35,6 @@ def share(value: float) -> str:
     return f"{value:.1%}"
 
 
-def signed(value: float) -> str:
-    """Return a figure with its sign and two decimals, and never a negative zero."""
-    return f"{round(value, 2) + 0.0:+.2f}"
-
-
-def share_interval(found: Interval) -> str:
+def share_interval(interval: Interval) -> str:
     """Return a share with its interval."""
-    return f"{found.value:.1%} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{interval.value:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

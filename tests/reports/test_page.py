@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from invented_report import PARTS, without
 
+from persona_core.base.numbers import signed
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.reports.headlines import headlines
 from persona_core.reports.page import html
-from persona_core.reports.tables import signed
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""

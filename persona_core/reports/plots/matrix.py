@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from persona_core.base.numbers import signed
 from persona_core.reports.plots.figure import dress, new_figure
 from persona_core.reports.plots.theme import Theme
 
@@ -53,7 +54,7 @@ def _cells(axes: Axes, matrix: Matrix, furthest: float, theme: Theme) -> None:
             colour = _on(_colours(theme)((value / furthest + 1) / 2), theme)
             weight = "bold" if row == column else "normal"
             axes.text(
-                column, row, _signed(value), ha="center", va="center", fontsize=size, color=colour, fontweight=weight
+                column, row, _cell_text(value), ha="center", va="center", fontsize=size, color=colour, fontweight=weight
             )
         axes.add_patch(
             Rectangle((row - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=theme.ink, linewidth=1.6, clip_on=False)
@@ -89,9 +90,9 @@ def _on(colour: tuple[float, float, float, float], theme: Theme) -> str:
     return "#111418" if bright > _DARK_CELL else "#ffffff"
 
 
-def _signed(value: float) -> str:
-    """Return a number with its sign and never a negative zero, the minus as wide as the plus."""
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
+def _cell_text(value: float) -> str:
+    """Return a signed number with a minus that is as wide as the plus."""
+    return signed(value).replace("-", "−")
 
 
 def _won(matrix: Matrix) -> str:
