@@ -219,9 +219,8 @@ class ChatSession:
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
         """Return persona -> digest of its file, for those that are there."""
-        known = set(self.manager.names())
-        paths = {name: self.manager.require(name) for name in names if name in known}
-        return {name: digest(path.read_bytes()) for name, path in paths.items()}
+        paths = self.manager.paths()
+        return {name: digest(paths[name].read_bytes()) for name in names if name in paths}
 
     def status(self) -> str:
         """Return the state in a line."""

@@ -104,7 +104,7 @@ class Receipt(Record):
 
 def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
     """Return the measured fields of one row's receipt; raise `NoEffect` where an addition changed nothing."""
-    touched = {step.layer for step in (*plan.additions, *plan.clamps)}
+    touched = {addition.layer for addition in plan.additions} | {clamp.layer for clamp in plan.clamps}
     changes = {layer: armed[layer].tally.settled().mean_change(row) for layer in sorted(touched)}
     idle = [addition.layer for addition in plan.additions if not changes[addition.layer] > 0]
     if idle:

@@ -84,9 +84,8 @@ def extract_persona(
 
 def comparable(manager: PersonaManager, vector: PersonaVector) -> list[PersonaVector]:
     """Return the other personas of the same model; damaged files and those of another model are in `list`."""
-    headers = {name: header for name, _, header in manager.store.headers() if name in manager.names()}
-    same = [name for name, header in headers.items() if getattr(header, "model", None) == vector.header.model]
-    return [manager.store.persona(name) for name in same if name != vector.name]
+    names = [entry.name for entry in manager.entries() if entry.header and entry.header.model == vector.header.model]
+    return [manager.store.persona(name) for name in names if name != vector.name]
 
 
 def persona_replies(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> PersonaReplies:

@@ -21,7 +21,7 @@ def figures(manager: PersonaManager, name: str, header: VectorHeader) -> dict[st
     """Return norms and mean cosines over the persona's target layers; needs numpy alone, no torch."""
     layers = list(header.target_layers)
     directions = _directions(manager.require(name), layers)
-    personas = {other: manager.store.find_persona(other) for other in manager.names() if other != name}
+    personas = {other: path for other, path in manager.paths().items() if other != name}
     axes = {axis: path for axis in (SAFETY, ASSISTANT) if (path := manager.store.part_path(axis))}
     return {
         "norms": {layer: round(float((row**2).sum() ** 0.5), 3) for layer, row in zip(layers, directions, strict=True)},

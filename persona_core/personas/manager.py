@@ -95,6 +95,11 @@ class PersonaManager:
         """Return the names of the personas that can be steered with."""
         return self._names(self._state())
 
+    def paths(self) -> dict[str, Path]:
+        """Return name -> file of the personas that can be steered with."""
+        hidden = self._state().hidden_personas(self.slug)
+        return {name: path for name, path in self.store.personas().items() if name not in hidden}
+
     def persona(self, name: str, identity: ModelIdentity | None = None) -> PersonaVector:
         """Return a persona's vector; the store reads its file again only when the file has changed."""
         self.require(name)

@@ -153,7 +153,8 @@ def _arm_layer(plans: list[SteeringPlan], device: torch.device) -> ArmedLayer:
 def _directions(plans: list[SteeringPlan]) -> Iterator[Tensor]:
     for plan in plans:
         yield from (addition.direction for addition in plan.additions)
-        yield from (bound.unit_direction for bound in (*plan.clamps, *plan.probes, *plan.audits))
+        yield from (clamp.unit_direction for clamp in (*plan.clamps, *plan.audits))
+        yield from (probe.unit_direction for probe in plan.probes)
 
 
 def _total(plan: SteeringPlan, hidden: int) -> Tensor:

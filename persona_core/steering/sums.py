@@ -58,10 +58,16 @@ class Sums:
     @classmethod
     def empty(cls, n_rows: int, device: torch.device, n_audits: int = 0) -> Sums:
         """Return the sums of rows before their first token."""
-        zeros = [torch.zeros(n_rows, device=device) for _ in range(4)]
-        lowest = [torch.full((n_rows,), torch.inf, device=device) for _ in range(2)]
-        audits = [torch.zeros(n_rows, n_audits, device=device) for _ in range(2)]
-        return cls(*zeros[:3], *lowest, zeros[3], *audits)
+        return cls(
+            tokens=torch.zeros(n_rows, device=device),
+            relative_change=torch.zeros(n_rows, device=device),
+            floor_hits=torch.zeros(n_rows, device=device),
+            lowest_before=torch.full((n_rows,), torch.inf, device=device),
+            lowest_after=torch.full((n_rows,), torch.inf, device=device),
+            probe=torch.zeros(n_rows, device=device),
+            audit_hits=torch.zeros(n_rows, n_audits, device=device),
+            audit_distance=torch.zeros(n_rows, n_audits, device=device),
+        )
 
     def merge(self, more: Sums, rows: Rows) -> None:
         """Take in, in place, what was counted of these rows besides."""

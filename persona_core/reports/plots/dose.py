@@ -50,7 +50,7 @@ class DoseFigures:
 
 def read_doses(manager: PersonaManager) -> DoseFigures:
     """Read the curves that calibration stored with the vectors; raise `PlotError` where there are none."""
-    headers = [read_header(manager.require(name)) for name in manager.names()]
+    headers = [read_header(path) for path in manager.paths().values()]
     curves = [_calibrated(header.name, header.calibration) for header in headers if header.calibration]
     curves = [curve for curve in curves if len(curve.strengths) > 1]
     if not curves:

@@ -38,7 +38,7 @@ class LayerFigures:
 
 def read_layers(manager: PersonaManager) -> LayerFigures:
     """Read what the axes measured at extraction, and the lengths of the personas' directions."""
-    paths = {name: manager.require(name) for name in manager.names()}
+    paths = manager.paths()
     parts = {part: path for part in (SAFETY, ASSISTANT) if (path := manager.store.part_path(part))}
     headers = {part: read_header(path) for part, path in parts.items()}
     personas = [read_header(path) for path in paths.values()]

@@ -52,7 +52,7 @@ class PersonaSpace:
 
 def read_space(manager: PersonaManager) -> PersonaSpace:
     """Read every persona's vector and the assistant axis, and project them; raise `PlotError` for fewer than three."""
-    paths = {name: manager.require(name) for name in manager.names()}
+    paths = manager.paths()
     if len(paths) < _FEWEST:
         raise PlotError(
             f"a plane needs {_FEWEST} personas and {manager.slug} has {len(paths)}; "
