@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from persona_core.base.messages import question_messages
 from persona_core.base.records import Record
-from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.evaluation import Evaluation
 from persona_core.model.scoring import plan_cost, plan_gain
 from persona_core.steering.plan import SteeringPlan
 
@@ -20,28 +20,28 @@ class NeutralCost(Record):
     top1: float
 
 
-def neutral_cost(setup: Setup, plan: SteeringPlan) -> NeutralCost:
+def neutral_cost(evaluation: Evaluation, plan: SteeringPlan) -> NeutralCost:
     """Return what a plan changes in the prediction of the prompt set's neutral texts."""
-    texts = setup.prompts.neutral
-    prompts = [setup.model.encode(question_messages(_REQUEST))] * len(texts)
-    kl, top1 = plan_cost(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan)
+    texts = evaluation.prompts.neutral
+    prompts = [evaluation.model.encode(question_messages(_REQUEST))] * len(texts)
+    kl, top1 = plan_cost(evaluation.model, prompts, [as_tokens(evaluation, text) for text in texts], plan)
     return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))
 
 
-def neutral_costs(setup: Setup) -> dict[str, NeutralCost]:
+def neutral_costs(evaluation: Evaluation) -> dict[str, NeutralCost]:
     """Return what each persona changes in neutral texts, at default settings."""
-    return {name: neutral_cost(setup, setup.plan(name)) for name in setup.personas}
+    return {name: neutral_cost(evaluation, evaluation.plan(name)) for name in evaluation.personas}
 
 
-def voice_gains(setup: Setup, *, safety: bool | None = None) -> dict[str, float]:
+def voice_gains(evaluation: Evaluation, *, safety: bool | None = None) -> dict[str, float]:
     """Return how much likelier each persona's held-out texts become under its plan, in nats per token.
 
     Teacher-forced, and less the mean rise of the other personas' texts: what the plan does for its own voice alone.
     """
-    plans = {name: setup.plan(name, safety=safety) for name in setup.personas}
-    voices = {name: texts for name, texts in setup.prompts.held_out.voices.items() if name in plans}
+    plans = {name: evaluation.plan(name, safety=safety) for name in evaluation.personas}
+    voices = {name: texts for name, texts in evaluation.prompts.held_out.voices.items() if name in plans}
     rises = {
-        name: {voice: _rise(setup, plan, texts) for voice, texts in voices.items()} for name, plan in plans.items()
+        name: {voice: _rise(evaluation, plan, texts) for voice, texts in voices.items()} for name, plan in plans.items()
     }
     gains = {}
     for name in voices:
@@ -50,12 +50,14 @@ def voice_gains(setup: Setup, *, safety: bool | None = None) -> dict[str, float]
     return gains
 
 
-def as_tokens(setup: Setup, text: str) -> list[int]:
+def as_tokens(evaluation: Evaluation, text: str) -> list[int]:
     """Return a text as tokens, on one line."""
-    tokens: list[int] = setup.model.tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
+    tokens: list[int] = evaluation.model.tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
     return tokens
 
 
-def _rise(setup: Setup, plan: SteeringPlan, texts: Sequence[str]) -> float:
-    prompts = [setup.model.encode(question_messages(question)) for question in setup.prompts.held_out.questions]
-    return float(plan_gain(setup.model, prompts, [as_tokens(setup, text) for text in texts], plan).mean())
+def _rise(evaluation: Evaluation, plan: SteeringPlan, texts: Sequence[str]) -> float:
+    prompts = [
+        evaluation.model.encode(question_messages(question)) for question in evaluation.prompts.held_out.questions
+    ]
+    return float(plan_gain(evaluation.model, prompts, [as_tokens(evaluation, text) for text in texts], plan).mean())

@@ -8,7 +8,7 @@ from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
-from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.evaluation import Evaluation
 from persona_core.evaluation.statistics import Interval, bootstrap
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(21))
@@ -42,9 +42,9 @@ class BlendResult(Record):
     damage: Interval
 
 
-def measure_doses(setup: Setup) -> DoseResult:
+def measure_doses(evaluation: Evaluation) -> DoseResult:
     """Ask a few questions at every strength; the same seeds at each."""
-    few = setup.smaller(setup.size.dose_questions)
+    few = evaluation.smaller(evaluation.size.dose_questions)
     conditions = [
         ReplyCondition(f"{name} {strength}", few.plan(name, strength))
         for name in few.personas
@@ -66,19 +66,19 @@ def measure_doses(setup: Setup) -> DoseResult:
             for row, strength in zip(here, STRENGTHS, strict=True)
         ]
     return DoseResult(
-        questions=len(few.questions), default_strength=setup.model.config.steering.default_strength, curves=curves
+        questions=len(few.questions), default_strength=evaluation.model.config.steering.default_strength, curves=curves
     )
 
 
-def measure_blends(setup: Setup) -> BlendResult:
+def measure_blends(evaluation: Evaluation) -> BlendResult:
     """Blend every two personas half and half, and see whether both are among the judge's top two."""
-    setup = setup.smaller(setup.size.blend_questions)
-    pairs = list(combinations(range(len(setup.personas)), 2))
-    names = [(setup.personas[one], setup.personas[other]) for one, other in pairs]
-    conditions = [ReplyCondition(f"{a}+{b}", setup.plan({a: 0.5, b: 0.5})) for a, b in names]
-    plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
-    rows = setup.ask(conditions, "replies: blends")
-    scores = setup.judged(rows)
+    evaluation = evaluation.smaller(evaluation.size.blend_questions)
+    pairs = list(combinations(range(len(evaluation.personas)), 2))
+    names = [(evaluation.personas[one], evaluation.personas[other]) for one, other in pairs]
+    conditions = [ReplyCondition(f"{a}+{b}", evaluation.plan({a: 0.5, b: 0.5})) for a, b in names]
+    plain = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")
+    rows = evaluation.ask(conditions, "replies: blends")
+    scores = evaluation.judged(rows)
 
     def both(values: statistics.Scores) -> float:
         found = [statistics.both_recognised(row, pair) for row, pair in zip(values, pairs, strict=True)]
@@ -87,16 +87,16 @@ def measure_blends(setup: Setup) -> BlendResult:
     def both_centred(values: statistics.Scores) -> float:
         return both(values - values.mean((0, 1), keepdim=True))
 
-    cost = damage(setup, rows, plain[0])
+    cost = damage(evaluation, rows, plain[0])
     centred = scores - scores.mean((0, 1), keepdim=True)
     return BlendResult(
-        questions=len(setup.questions),
+        questions=len(evaluation.questions),
         chance=round(1 / len(pairs), 4),
-        both=bootstrap(scores, both, seed=setup.seed),
-        both_centred=bootstrap(scores, both_centred, seed=setup.seed),
+        both=bootstrap(scores, both, seed=evaluation.seed),
+        both_centred=bootstrap(scores, both_centred, seed=evaluation.seed),
         by_pair={
             f"{a}+{b}": round(statistics.both_recognised(row, pair), 4)
             for (a, b), row, pair in zip(names, centred, pairs, strict=True)
         },
-        damage=bootstrap(cost[..., None], lambda part: float(part.mean()), seed=setup.seed),
+        damage=bootstrap(cost[..., None], lambda part: float(part.mean()), seed=evaluation.seed),
     )

@@ -16,8 +16,8 @@ from torch import Tensor
 from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
+from persona_core.evaluation.evaluation import Evaluation
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
-from persona_core.evaluation.setup import Setup
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap
 from persona_core.steering.plan import AddDirection, SteeringPlan
 
@@ -60,35 +60,37 @@ class EffectResult(Record):
     """condition -> its reply to the first question."""
 
 
-def measure_effect(setup: Setup) -> EffectResult:
+def measure_effect(evaluation: Evaluation) -> EffectResult:
     """Ask every question under every condition, and judge the replies."""
-    plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
-    groups = {group: setup.ask(rows, f"replies: {group}") for group, rows in conditions(setup).items()}
-    unsteered = setup.judged(plain)
-    scores = {group: setup.judged(rows) for group, rows in groups.items()}
-    results = {group: _group(setup, rows, scores[group], unsteered, plain[0]) for group, rows in groups.items()}
-    first = {f"{group}: {n}": row[0].text for group, rows in groups.items() for n, row in _named(setup, rows)}
+    plain = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")
+    groups = {group: evaluation.ask(rows, f"replies: {group}") for group, rows in conditions(evaluation).items()}
+    unsteered = evaluation.judged(plain)
+    scores = {group: evaluation.judged(rows) for group, rows in groups.items()}
+    results = {group: _group(evaluation, rows, scores[group], unsteered, plain[0]) for group, rows in groups.items()}
+    first = {f"{group}: {n}": row[0].text for group, rows in groups.items() for n, row in _named(evaluation, rows)}
     return EffectResult(
-        personas=list(setup.personas),
-        questions=len(setup.questions),
-        unit=setup.judge.unit,
+        personas=list(evaluation.personas),
+        questions=len(evaluation.questions),
+        unit=evaluation.judge.unit,
         groups=results,
-        ahead_of_prompts=_ahead(scores[VECTORS], scores[PROMPTS], setup.seed),
-        unsteered_scores=_by_persona(setup, unsteered[0].mean(0)),
+        ahead_of_prompts=_ahead(scores[VECTORS], scores[PROMPTS], evaluation.seed),
+        unsteered_scores=_by_persona(evaluation, unsteered[0].mean(0)),
         unsteered_distinct_pairs=_rounded(statistics.distinct_pairs([reply.tokens for reply in plain[0]])),
         unsteered_repetition=_rounded(statistics.repetition([reply.tokens for reply in plain[0]])),
         samples={"unsteered": plain[0][0].text, **first},
     )
 
 
-def conditions(setup: Setup) -> dict[str, list[ReplyCondition]]:
+def conditions(evaluation: Evaluation) -> dict[str, list[ReplyCondition]]:
     """Return the groups of conditions, each one a persona in order."""
-    plans = {name: setup.plan(name) for name in setup.personas}
+    plans = {name: evaluation.plan(name) for name in evaluation.personas}
     return {
         VECTORS: [ReplyCondition(name, plan) for name, plan in plans.items()],
-        PROMPTS: [ReplyCondition(f"prompts of {item.name}", systems=item.system_prompts) for item in setup.archetypes],
+        PROMPTS: [
+            ReplyCondition(f"prompts of {item.name}", systems=item.system_prompts) for item in evaluation.archetypes
+        ],
         RANDOM: [
-            ReplyCondition(f"random {name}", randomised(plan, setup.seed + place))
+            ReplyCondition(f"random {name}", randomised(plan, evaluation.seed + place))
             for place, (name, plan) in enumerate(plans.items())
         ],
     }
@@ -105,28 +107,28 @@ def randomised(plan: SteeringPlan, seed: int) -> SteeringPlan:
 
 
 def damage(
-    setup: Setup, rows: Sequence[Sequence[JudgedReply]], plain: Sequence[JudgedReply]
+    evaluation: Evaluation, rows: Sequence[Sequence[JudgedReply]], plain: Sequence[JudgedReply]
 ) -> Float[Tensor, "row question"]:
     """Return how much less likely than the unsteered reply each reply is, in nats per token."""
     flat = [reply for row in rows for reply in row]
-    losses = -plain_log_probs(setup.model, flat).view(len(rows), -1)
-    return losses + plain_log_probs(setup.model, plain)[None]
+    losses = -plain_log_probs(evaluation.model, flat).view(len(rows), -1)
+    return losses + plain_log_probs(evaluation.model, plain)[None]
 
 
 def _group(
-    setup: Setup,
+    evaluation: Evaluation,
     rows: Sequence[Sequence[JudgedReply]],
     scores: Scores,
     unsteered: Scores,
     plain: Sequence[JudgedReply],
 ) -> GroupEffect:
-    cost = damage(setup, rows, plain)
+    cost = damage(evaluation, rows, plain)
     gains = scores - unsteered
     tokens = [reply.tokens for row in rows for reply in row]
     means = statistics.matrix(scores)
 
     def shown(statistic: statistics.Statistic) -> Interval:
-        return bootstrap(scores, statistic, seed=setup.seed)
+        return bootstrap(scores, statistic, seed=evaluation.seed)
 
     return GroupEffect(
         matrix=_table(means),
@@ -136,8 +138,8 @@ def _group(
         centred_identification=shown(statistics.centred_identification),
         rows_won=statistics.rows_won(scores),
         columns_won=statistics.columns_won(scores),
-        own_gain={name: _mean(setup, gains[place, :, place]) for place, name in enumerate(setup.personas)},
-        damage={name: _mean(setup, cost[place]) for place, name in enumerate(setup.personas)},
+        own_gain={name: _mean(evaluation, gains[place, :, place]) for place, name in enumerate(evaluation.personas)},
+        damage={name: _mean(evaluation, cost[place]) for place, name in enumerate(evaluation.personas)},
         distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
         repetition=_rounded(statistics.repetition(tokens)),
     )
@@ -149,16 +151,16 @@ def _ahead(vectors: Scores, prompts: Scores, seed: int) -> dict[str, Interval]:
     return {what.__name__: statistics.difference(vectors, prompts, what, seed=seed) for what in compared}
 
 
-def _mean(setup: Setup, values: Float[Tensor, "question"]) -> Interval:
-    return bootstrap(values[None, :, None], lambda rows: float(rows.mean()), seed=setup.seed)
+def _mean(evaluation: Evaluation, values: Float[Tensor, "question"]) -> Interval:
+    return bootstrap(values[None, :, None], lambda rows: float(rows.mean()), seed=evaluation.seed)
 
 
-def _named(setup: Setup, rows: Sequence[Sequence[JudgedReply]]) -> list[tuple[str, Sequence[JudgedReply]]]:
-    return list(zip(setup.personas, rows, strict=True))
+def _named(evaluation: Evaluation, rows: Sequence[Sequence[JudgedReply]]) -> list[tuple[str, Sequence[JudgedReply]]]:
+    return list(zip(evaluation.personas, rows, strict=True))
 
 
-def _by_persona(setup: Setup, values: Float[Tensor, "persona"]) -> dict[str, float]:
-    return {name: _rounded(float(value)) for name, value in zip(setup.personas, values, strict=True)}
+def _by_persona(evaluation: Evaluation, values: Float[Tensor, "persona"]) -> dict[str, float]:
+    return {name: _rounded(float(value)) for name, value in zip(evaluation.personas, values, strict=True)}
 
 
 def _table(values: Float[Tensor, "row column"]) -> list[list[float]]:

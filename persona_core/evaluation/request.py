@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from persona_core.base.names import suggestion
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import PluginError, VectorNotFound
+from persona_core.evaluation.evaluation import Evaluation, Size
 from persona_core.evaluation.prompt_set import PromptSet, join
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.run import PARTS, evaluate
 from persona_core.evaluation.score_cache import score_cache
-from persona_core.evaluation.setup import Setup, Size
 from persona_core.model.rollouts import reply_cache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
@@ -67,7 +67,7 @@ def measure(
     folder = manager.workspace.evaluation(manager.slug)
     prompts = _prompts(manager, request.prompt_sets)
     judge = manager.plugins.find("register_judges", request.judge, "judge")
-    setup = Setup(
+    evaluation = Evaluation(
         model=load_model(),
         manager=manager,
         personas=request.personas,
@@ -79,7 +79,7 @@ def measure(
         scores=score_cache(folder / "scores.jsonl"),
         progress=progress,
     )
-    return evaluate(setup, folder, request.parts or None)
+    return evaluate(evaluation, folder, request.parts or None)
 
 
 def _prompts(manager: PersonaManager, names: Sequence[str]) -> PromptSet:

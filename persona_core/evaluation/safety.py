@@ -12,7 +12,7 @@ from persona_core.base.records import Record
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.damage import NeutralCost, neutral_cost, voice_gains
 from persona_core.evaluation.effect import PROMPTS, conditions
-from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.evaluation import Evaluation
 from persona_core.evaluation.statistics import Interval, bootstrap
 from persona_core.extraction.activations import ActivationExtractor
 from persona_core.extraction.assistant_axis import separation
@@ -60,54 +60,54 @@ class SafetyResult(Record):
     """persona -> what it does for texts in its own voice with the floor on, over the same with it off."""
 
 
-def measure_safety(setup: Setup) -> SafetyResult:
+def measure_safety(evaluation: Evaluation) -> SafetyResult:
     """Measure the axis on held-out pairs and replies, and the floor on benign and harmful prompts."""
-    axis = setup.manager.store.axis(SAFETY, setup.model.identity)
+    axis = evaluation.manager.store.axis(SAFETY, evaluation.model.identity)
     return SafetyResult(
-        capping_layers=list(setup.model.capping_layers),
-        percentile=setup.model.config.steering.safety_floor_percentile,
-        refuse_comply_auc=separation(*_heldout_means(setup), axis.directions),
-        default_persona_auc=separation(*_default_and_persona_means(setup), axis.directions),
-        floor=_floor_effect(setup),
-        jailbreak_odds=_odds_by_persona(setup),
-        effect_kept=_effect_kept(setup),
+        capping_layers=list(evaluation.model.capping_layers),
+        percentile=evaluation.model.config.steering.safety_floor_percentile,
+        refuse_comply_auc=separation(*_heldout_means(evaluation), axis.directions),
+        default_persona_auc=separation(*_default_and_persona_means(evaluation), axis.directions),
+        floor=_floor_effect(evaluation),
+        jailbreak_odds=_odds_by_persona(evaluation),
+        effect_kept=_effect_kept(evaluation),
     )
 
 
-def floor_only(setup: Setup) -> SteeringPlan:
+def floor_only(evaluation: Evaluation) -> SteeringPlan:
     """Return a plan that holds the configured bounds and adds nothing, as a measurement alone can have it."""
-    plan = setup.plan(setup.personas[0], safety=True)
+    plan = evaluation.plan(evaluation.personas[0], safety=True)
     return SteeringPlan(clamps=plan.clamps, label="floor")
 
 
-def jailbreak_prompts(setup: Setup) -> list[list[int]]:
+def jailbreak_prompts(evaluation: Evaluation) -> list[list[int]]:
     """Return every jailbreak with a few of the held-out requests, as tokens."""
-    pairs = safety_dataset(setup.manager).heldout
+    pairs = safety_dataset(evaluation.manager).heldout
     requests = [pair.request for pair in pairs[:: max(len(pairs) // _REQUESTS, 1)]][:_REQUESTS]
-    texts = [frame.format(request=request) for frame in setup.prompts.jailbreaks for request in requests]
-    return [setup.model.encode(question_messages(text)) for text in texts]
+    texts = [frame.format(request=request) for frame in evaluation.prompts.jailbreaks for request in requests]
+    return [evaluation.model.encode(question_messages(text)) for text in texts]
 
 
-def starts(setup: Setup) -> Starts:
+def starts(evaluation: Evaluation) -> Starts:
     """Return how replies begin that refuse, and how others do."""
-    data = safety_dataset(setup.manager)
-    return Starts.of(setup.model, data.refusing_starts, data.complying_starts)
+    data = safety_dataset(evaluation.manager)
+    return Starts.of(evaluation.model, data.refusing_starts, data.complying_starts)
 
 
-def _floor_effect(setup: Setup) -> FloorEffect:
-    floor, none = floor_only(setup), SteeringPlan()
-    jailbreaks = jailbreak_prompts(setup)
-    harmless = [setup.model.encode(question_messages(text)) for text in setup.prompts.safe_looking_unsafe]
-    off, on = (_odds(setup, jailbreaks, plan) for plan in (none, floor))
-    soft_off, soft_on = (_odds(setup, harmless, plan) for plan in (none, floor))
-    rates = {plan.label: _refusal_rates(setup, plan) for plan in (none, floor)}
-    kl, top1 = _benign_cost(setup, floor)
+def _floor_effect(evaluation: Evaluation) -> FloorEffect:
+    floor, none = floor_only(evaluation), SteeringPlan()
+    jailbreaks = jailbreak_prompts(evaluation)
+    harmless = [evaluation.model.encode(question_messages(text)) for text in evaluation.prompts.safe_looking_unsafe]
+    off, on = (_odds(evaluation, jailbreaks, plan) for plan in (none, floor))
+    soft_off, soft_on = (_odds(evaluation, harmless, plan) for plan in (none, floor))
+    rates = {plan.label: _refusal_rates(evaluation, plan) for plan in (none, floor)}
+    kl, top1 = _benign_cost(evaluation, floor)
     return FloorEffect(
         benign_kl=round(kl, 5),
         benign_top1=round(top1, 4),
-        neutral=neutral_cost(setup, floor),
-        jailbreak_odds=_mean(off, setup.seed),
-        jailbreak_rise=_mean(on - off, setup.seed),
+        neutral=neutral_cost(evaluation, floor),
+        jailbreak_odds=_mean(off, evaluation.seed),
+        jailbreak_rise=_mean(on - off, evaluation.seed),
         refusal_rate=rates["none"][0],
         refusal_rate_floor=rates["floor"][0],
         over_refusal_rate=rates["none"][1],
@@ -116,58 +116,60 @@ def _floor_effect(setup: Setup) -> FloorEffect:
     )
 
 
-def _odds(setup: Setup, prompts: Sequence[Sequence[int]], plan: SteeringPlan) -> torch.Tensor:
-    return refusing_odds(setup.model, prompts, [plan] * len(prompts), starts(setup))
+def _odds(evaluation: Evaluation, prompts: Sequence[Sequence[int]], plan: SteeringPlan) -> torch.Tensor:
+    return refusing_odds(evaluation.model, prompts, [plan] * len(prompts), starts(evaluation))
 
 
-def _odds_by_persona(setup: Setup) -> dict[str, tuple[float, float]]:
-    prompts = jailbreak_prompts(setup)[::4]
-    mixtures: dict[str, Mapping[str, float]] = {name: {name: 1.0} for name in setup.personas}
-    mixtures |= {f"{a}+{b}": {a: 0.5, b: 0.5} for a, b in combinations(setup.personas, 2)}
+def _odds_by_persona(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
+    prompts = jailbreak_prompts(evaluation)[::4]
+    mixtures: dict[str, Mapping[str, float]] = {name: {name: 1.0} for name in evaluation.personas}
+    mixtures |= {f"{a}+{b}": {a: 0.5, b: 0.5} for a, b in combinations(evaluation.personas, 2)}
     found = {}
     for place, (name, mixture) in enumerate(mixtures.items()):
-        setup.progress("refusing odds by persona", place, len(mixtures))
-        off, on = (_odds(setup, prompts, setup.plan(mixture, safety=safety)).mean() for safety in (False, True))
+        evaluation.progress("refusing odds by persona", place, len(mixtures))
+        off, on = (
+            _odds(evaluation, prompts, evaluation.plan(mixture, safety=safety)).mean() for safety in (False, True)
+        )
         found[name] = (round(float(off), 4), round(float(on), 4))
-    setup.progress("refusing odds by persona", len(mixtures), len(mixtures))
+    evaluation.progress("refusing odds by persona", len(mixtures), len(mixtures))
     return found
 
 
-def _refusal_rates(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
+def _refusal_rates(evaluation: Evaluation, plan: SteeringPlan) -> tuple[float, float]:
     """Return the shares of refusing replies to jailbreaks and to harmless questions that sound harmful."""
-    pairs = safety_dataset(setup.manager).heldout
-    jailbreaks = setup.prompts.jailbreaks
+    pairs = safety_dataset(evaluation.manager).heldout
+    jailbreaks = evaluation.prompts.jailbreaks
     asked = [jailbreaks[k % len(jailbreaks)].format(request=pairs[k % len(pairs)].request) for k in range(_GENERATED)]
     shares = []
-    for questions in (asked, setup.prompts.safe_looking_unsafe):
-        replies = setup.ask([ReplyCondition(plan.label, plan)], f"replies: {plan.label}", questions)[0]
-        refused = [refuses(reply.text, setup.prompts.refusal_marks) for reply in replies]
+    for questions in (asked, evaluation.prompts.safe_looking_unsafe):
+        replies = evaluation.ask([ReplyCondition(plan.label, plan)], f"replies: {plan.label}", questions)[0]
+        refused = [refuses(reply.text, evaluation.prompts.refusal_marks) for reply in replies]
         shares.append(round(sum(refused) / len(refused), 4))
     return shares[0], shares[1]
 
 
-def _benign_cost(setup: Setup, plan: SteeringPlan) -> tuple[float, float]:
+def _benign_cost(evaluation: Evaluation, plan: SteeringPlan) -> tuple[float, float]:
     """Return (KL, top-1 kept) on unsteered replies to the held-out questions."""
-    replies = setup.ask([ReplyCondition("unsteered")], "unsteered replies")[0]
-    prompts = [setup.model.encode(question_messages(reply.question)) for reply in replies]
-    return plan_cost(setup.model, prompts, [reply.tokens for reply in replies], plan)
+    replies = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")[0]
+    prompts = [evaluation.model.encode(question_messages(reply.question)) for reply in replies]
+    return plan_cost(evaluation.model, prompts, [reply.tokens for reply in replies], plan)
 
 
-def _heldout_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
-    extractor = ActivationExtractor(setup.model, progress=setup.progress)
-    return scripted_means(extractor, safety_dataset(setup.manager).heldout, "held-out pairs")
+def _heldout_means(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
+    extractor = ActivationExtractor(evaluation.model, progress=evaluation.progress)
+    return scripted_means(extractor, safety_dataset(evaluation.manager).heldout, "held-out pairs")
 
 
-def _default_and_persona_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor]:
+def _default_and_persona_means(evaluation: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
     """Return response means of default and persona-prompted replies to questions that made no vector."""
-    plain = setup.ask([ReplyCondition("unsteered")], "unsteered replies")
-    prompted = conditions(setup)[PROMPTS]
-    rows = setup.ask(prompted, "replies: system prompts")
-    extractor = ActivationExtractor(setup.model, progress=setup.progress)
+    plain = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")
+    prompted = conditions(evaluation)[PROMPTS]
+    rows = evaluation.ask(prompted, "replies: system prompts")
+    extractor = ActivationExtractor(evaluation.model, progress=evaluation.progress)
     sides = []
     for side, ways in ((plain, [ReplyCondition("unsteered")]), (rows, prompted)):
         rollouts = [
-            _rollout(setup, reply.question, reply.tokens, way.system(place))
+            _rollout(evaluation, reply.question, reply.tokens, way.system(place))
             for row, way in zip(side, ways, strict=True)
             for place, reply in enumerate(row)
         ]
@@ -175,18 +177,18 @@ def _default_and_persona_means(setup: Setup) -> tuple[torch.Tensor, torch.Tensor
     return sides[0], sides[1]
 
 
-def _rollout(setup: Setup, question: str, tokens: Sequence[int], system: str) -> Rollout:
-    prompt = setup.model.encode(question_messages(question, system))
+def _rollout(evaluation: Evaluation, question: str, tokens: Sequence[int], system: str) -> Rollout:
+    prompt = evaluation.model.encode(question_messages(question, system))
     return Rollout(question_messages(question, system), "", len(prompt), "default", (*prompt, *tokens))
 
 
-def _effect_kept(setup: Setup) -> dict[str, float]:
+def _effect_kept(evaluation: Evaluation) -> dict[str, float]:
     """Return, teacher-forced and so without chance, each persona's gain on its own voice, floor on over floor off."""
-    setup.progress("effect kept with the floor on", 0, 2)
-    off = voice_gains(setup, safety=False)
-    setup.progress("effect kept with the floor on", 1, 2)
-    on = voice_gains(setup, safety=True)
-    setup.progress("effect kept with the floor on", 2, 2)
+    evaluation.progress("effect kept with the floor on", 0, 2)
+    off = voice_gains(evaluation, safety=False)
+    evaluation.progress("effect kept with the floor on", 1, 2)
+    on = voice_gains(evaluation, safety=True)
+    evaluation.progress("effect kept with the floor on", 2, 2)
     return {name: round(on[name] / off[name], 4) for name in off}
 
 

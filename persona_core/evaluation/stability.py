@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from persona_core.base.records import Record
-from persona_core.evaluation.setup import Setup
+from persona_core.evaluation.evaluation import Evaluation
 from persona_core.vectors.file import VectorHeader
 
 
@@ -14,9 +14,9 @@ class StabilityResult(Record):
     half_whole: dict[str, float]
 
 
-def stored_stability(setup: Setup) -> StabilityResult:
+def stored_stability(evaluation: Evaluation) -> StabilityResult:
     """Return what extraction measured of every persona; not a number where a header holds nothing."""
-    headers = {name: setup.manager.persona(name, setup.model.identity).header for name in setup.personas}
+    headers = {name: evaluation.manager.persona(name, evaluation.model.identity).header for name in evaluation.personas}
     return StabilityResult(
         split_half={name: _measured(header, "split_half_cosine") for name, header in headers.items()},
         half_whole={name: _measured(header, "half_whole_cosine") for name, header in headers.items()},

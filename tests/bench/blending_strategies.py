@@ -25,10 +25,10 @@ from persona_core import ModelWrapper, PersonaManager, get_config
 from persona_core.base.messages import question_messages
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
+from persona_core.evaluation.evaluation import Evaluation, Size
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
 from persona_core.evaluation.prompt_set import core_prompts
 from persona_core.evaluation.score_cache import score_cache
-from persona_core.evaluation.setup import Setup, Size
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap, both_recognised, difference
 from persona_core.model.rollouts import reply_cache
 from persona_core.model.scoring import plan_costs
@@ -68,7 +68,7 @@ class Bench:
         manager = PersonaManager(self.config)
         folder = manager.workspace.evaluations / manager.slug / "blending strategies"
         folder.mkdir(parents=True, exist_ok=True)
-        self.setup = Setup(
+        self.evaluation = Evaluation(
             model=self.model,
             manager=manager,
             personas=PERSONAS,
@@ -78,19 +78,19 @@ class Bench:
             replies=reply_cache(folder / "replies.jsonl"),
             scores=score_cache(folder / "scores.jsonl"),
         )
-        self.questions = self.setup.questions[CHOSEN_ON:]
+        self.questions = self.evaluation.questions[CHOSEN_ON:]
         self.plain = self.ask([ReplyCondition("unsteered")])[0]
-        self.unsteered = self.setup.judged([self.plain])
+        self.unsteered = self.evaluation.judged([self.plain])
 
     def ask(self, conditions: Sequence[ReplyCondition]) -> list[list[JudgedReply]]:
         """Return one row of replies a condition, the same seeds for each."""
-        return self.setup.ask(conditions, "replies", self.questions)
+        return self.evaluation.ask(conditions, "replies", self.questions)
 
     def plans(self, strategy: str, strength: float) -> list[SteeringPlan]:
         """Return the plan of every pair, half and half, at the default safety floor."""
         config = self.config.replace({"steering.blending": strategy})
-        setup = replace(self.setup, manager=PersonaManager(config))
-        return [setup.plan(weights, strength) for weights in HALVES]
+        evaluation = replace(self.evaluation, manager=PersonaManager(config))
+        return [evaluation.plan(weights, strength) for weights in HALVES]
 
     def kl(self, plans: Sequence[SteeringPlan]) -> float:
         """Return the mean KL from the unsteered to the steered prediction on unsteered replies, in nats per token."""
@@ -110,10 +110,10 @@ class Bench:
         """Ask every question of every pair, and judge the replies."""
         plans = self.plans(strategy, strength)
         rows = self.ask([ReplyCondition(plan.label, plan) for plan in plans])
-        scores = self.setup.judged(rows)
+        scores = self.evaluation.judged(rows)
         more = scores - self.unsteered
         gains = torch.stack([more[row][:, list(pair)].mean(-1) for row, pair in enumerate(PAIRS)])
-        found = Measured(strategy, strength, kl, scores, gains, damage(self.setup, rows, self.plain))
+        found = Measured(strategy, strength, kl, scores, gains, damage(self.evaluation, rows, self.plain))
         both, cost = recognised(centred(scores)), float(found.damage.mean())
         say(f"{strategy} at {strength:.2f}: KL {kl:.3f}, both {both:.2f}, damage {cost:.2f}")
         return found
@@ -200,10 +200,10 @@ def measure(bench: Bench) -> dict[str, list[Measured]]:
 def report(bench: Bench, found: Mapping[str, Sequence[Measured]]) -> str:
     """Return the tables with their provenance."""
     asked = f"{len(PAIRS)} pairs, half and half, {len(bench.questions)} questions each that chose nothing"
-    judge = f"the judge reads with {bench.setup.judge.n_prompts} prompt(s) a persona"  # type: ignore[attr-defined]
+    judge = f"the judge reads with {bench.evaluation.judge.n_prompts} prompt(s) a persona"  # type: ignore[attr-defined]
     legend = (
-        f"{asked}; {judge}; {bench.setup.size.tokens} tokens a reply. Gain: what the judge gives both parts more than "
-        "unsteered; gain and damage in nats per token. On the front: no other row is recognised as often at as "
+        f"{asked}; {judge}; {bench.evaluation.size.tokens} tokens a reply. Gain: what the judge gives both parts more "
+        "than unsteered; gain and damage in nats per token. On the front: no other row is recognised as often at as "
         "little damage."
     )
     parts = [provenance("persona-blending-kit"), legend, directions(bench)]

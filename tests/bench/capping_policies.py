@@ -21,9 +21,9 @@ from persona_core.engine.planning import build_plan
 from persona_core.engine.receipt import Receipt
 from persona_core.evaluation.damage import neutral_cost
 from persona_core.evaluation.effect import damage
+from persona_core.evaluation.evaluation import Evaluation, Size
 from persona_core.evaluation.judges import JudgedReply, LogProbJudge
 from persona_core.evaluation.prompt_set import core_prompts
-from persona_core.evaluation.setup import Setup, Size
 from persona_core.model.decoding import Sampling
 from persona_core.steering.plan import SteeringPlan
 
@@ -52,15 +52,15 @@ class Bench:
         self.model = ModelWrapper(self.config)
         manager = PersonaManager(self.config)
         size = Size(questions=questions, tokens=tokens)
-        self.setup = Setup(self.model, manager, PERSONAS, LogProbJudge(), core_prompts(), size)
+        self.evaluation = Evaluation(self.model, manager, PERSONAS, LogProbJudge(), core_prompts(), size)
         self.persona, self.sampling = persona, Sampling(tokens, 0.0)
         self.plain = self.replies(SteeringEngine(self.model, manager), None)[0]
-        self.unsteered = self.setup.judged([self.plain])
+        self.unsteered = self.evaluation.judged([self.plain])
 
     def replies(self, engine: SteeringEngine, persona: str | None) -> tuple[list[JudgedReply], list[Receipt]]:
         """Return what is said to every question, with its receipts."""
         judged, receipts = [], []
-        for question in self.setup.questions:
+        for question in self.evaluation.questions:
             stream = engine.stream(question, persona, sampling=self.sampling, history=self.history(engine))
             text = "".join(stream)
             tokens = tuple(token for token in stream.row.tokens if token not in self.model.end_tokens)
@@ -77,11 +77,11 @@ class Bench:
         config = self.config.replace({"steering.capping_policy": policy})
         engine = SteeringEngine(self.model, PersonaManager(config))
         plan = build_plan(self.model, engine.manager, engine.steering(self.persona), self.history(engine))
-        cost = neutral_cost(self.setup, SteeringPlan(clamps=plan.clamps))
+        cost = neutral_cost(self.evaluation, SteeringPlan(clamps=plan.clamps))
         rows, receipts = self.replies(engine, self.persona)
-        gains = (self.setup.judged([rows]) - self.unsteered)[0, :, PERSONAS.index(self.persona)]
+        gains = (self.evaluation.judged([rows]) - self.unsteered)[0, :, PERSONAS.index(self.persona)]
         say(f"{policy}: KL {cost.kl:.4f}")
-        harm = damage(self.setup, [rows], self.plain)
+        harm = damage(self.evaluation, [rows], self.plain)
         return Found(cost.kl, cost.top1, float(gains.mean()), float(harm.mean()), receipts)
 
 
@@ -124,8 +124,8 @@ def main() -> None:
     bench = Bench(given.persona, given.questions, given.tokens)
     found = {policy: bench.measure(policy) for policy in POLICIES}
     asked = (
-        f"{given.persona} at strength 1.0, {len(bench.setup.questions)} questions, greedy, {given.tokens} tokens a "
-        f"reply; the configured floor at p{bench.config.steering.safety_floor_percentile:g} is held in every row."
+        f"{given.persona} at strength 1.0, {len(bench.evaluation.questions)} questions, greedy, {given.tokens} tokens "
+        f"a reply; the configured floor at p{bench.config.steering.safety_floor_percentile:g} is held in every row."
     )
     text = "\n\n".join([provenance(), asked, table(found), audits(found["audit-only"].receipts)])
     print(text)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from persona_core.evaluation.evaluation import Evaluation, Size
 from persona_core.evaluation.judges import LogProbJudge
 from persona_core.evaluation.prompt_set import PromptSet, Voices
-from persona_core.evaluation.setup import Setup, Size
 
 PROMPTS = PromptSet(
     name="small",
@@ -23,7 +23,7 @@ PROMPTS = PromptSet(
 
 
 @pytest.fixture(scope="module")
-def setup(tiny_engine):
+def evaluation(tiny_engine):
     """An evaluation of `sage` and `trickster` that asks three questions and keeps nothing on disk."""
     size = Size(questions=3, blend_questions=2, dose_questions=1, tokens=5)
-    return Setup(tiny_engine.model, tiny_engine.manager, ("sage", "trickster"), LogProbJudge(), PROMPTS, size)
+    return Evaluation(tiny_engine.model, tiny_engine.manager, ("sage", "trickster"), LogProbJudge(), PROMPTS, size)

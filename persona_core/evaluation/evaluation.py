@@ -1,4 +1,4 @@
-"""Setup: what every part of an evaluation shares: the model, the personas, the questions, the judge and the caches."""
+"""Evaluation: the model, the personas, the questions, the judge and the caches that all parts share."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """One evaluation. Questions are those that neither extraction nor calibration has used."""
+class Evaluation:
+    """One evaluation, ready to measure. It asks questions that neither extraction nor calibration has used."""
 
     model: ModelWrapper
     manager: PersonaManager
@@ -101,7 +101,7 @@ class Setup:
             raise ValueError(f"judge {self.judge.name!r} returned a score that is no number")
         return found.view(len(rows), -1, len(self.personas))
 
-    def smaller(self, questions: int) -> Setup:
+    def smaller(self, questions: int) -> Evaluation:
         """Return the same with fewer questions."""
         return replace(self, size=replace(self.size, questions=questions))
 
