@@ -30,6 +30,11 @@ from persona_core.steering import layer as steer_module
 from persona_core.steering.layer import Armed, Steer
 from persona_core.vectors.file import ModelIdentity
 
+# nnsight adds `save` to every object when it is imported. torch's compiler would take that for an operation that it
+# cannot compile, so it goes before anything else is imported. Removing it twice crashes.
+if hasattr(object, "save"):
+    nnsight._c.unmount("save")
+
 _WORTH_COMPILING = 512
 """Forwards of one token after which a process is taken to go on for long enough."""
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
@@ -85,8 +90,6 @@ class ModelWrapper:
             task="text-generation",
             interleaver=_Sites([loaded.model, *layers, *self._steers]),
         )
-        if hasattr(object, "save"):  # nnsight puts it on every object; taken off twice, it crashes
-            nnsight._c.unmount("save")
 
     @property
     def n_layers(self) -> int:
