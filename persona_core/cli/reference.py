@@ -47,7 +47,7 @@ def main() -> None:
     """Write the page to the path that is the only argument, with the built-in plugin alone."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m persona_core.cli.reference PATH")
-    write_atomically(Path(sys.argv[1]), reference(build_cli(load_plugins(found=[]))))
+    write_atomically(Path(sys.argv[1]), reference(build_cli(load_plugins(installed=[]))))
 
 
 if __name__ == "__main__":

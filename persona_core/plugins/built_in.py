@@ -1,4 +1,7 @@
-"""What ships built in, registered through the same hooks as everybody else's; each part is imported when asked for."""
+"""Built-ins: the generator, strategies, policy, judge, prompts and vectors that persona-core itself registers.
+
+They go through the same hooks as a package's. Each function imports what it returns, so that start-up loads none of it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def register_capping_policies() -> Iterable[CappingPolicy]:
 
 @hookimpl
 def register_judges() -> Iterable[Judge]:
-    """Return the unsteered model itself."""
+    """Return the judge that is the unsteered model itself."""
     from persona_core.evaluation.judges import LogProbJudge
 
     return [LogProbJudge()]
@@ -51,7 +54,7 @@ def register_judges() -> Iterable[Judge]:
 
 @hookimpl
 def register_prompt_sets() -> Iterable[PromptSet]:
-    """Return the prompts that need no persona."""
+    """Return the prompt set that needs no persona."""
     from persona_core.evaluation.prompt_set import core_prompts
 
     return [core_prompts()]
@@ -59,6 +62,6 @@ def register_prompt_sets() -> Iterable[PromptSet]:
 
 @hookimpl
 def register_vector_dirs() -> Iterable[Path]:
-    """Return the bundled vectors: inside an installed wheel, or beside the package in a checkout."""
+    """Return the folder of the bundled vectors: inside an installed wheel, or beside the package in a checkout."""
     package = Path(str(files("persona_core")))
     return [folder for folder in (package / "ready_made", package.parent / "vectors") if folder.is_dir()]

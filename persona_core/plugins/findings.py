@@ -1,4 +1,7 @@
-"""What a check of a package found, and how a process of its own reports it while the package may do anything."""
+"""Findings: what the checks of a package report, in a file that outlives the process which runs them.
+
+The package's code runs in that process and may hang, crash or end it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a report: what was checked, how it ended, what is so, how to mend it, and where to read on."""
+    """One line of a report: the check, how it ended, what it saw, how to mend what is wrong, and the page to read."""
 
     check: str
     status: Status
@@ -24,7 +27,7 @@ class Finding:
 
 
 class Wrong(Exception):
-    """What a check found wrong, and how to mend it."""
+    """Raised by a check of something that is wrong: what it is, and how to mend it."""
 
     def __init__(self, said: str, mend: str = "") -> None:
         super().__init__(said)
@@ -32,30 +35,30 @@ class Wrong(Exception):
 
 
 class Skipped(Exception):
-    """A check that cannot be made here, and why."""
+    """Raised by a check that cannot be made here, with the reason."""
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A file to which a process adds one JSON line a step, so that what it had found outlives it."""
+    """A file of JSON lines; a process appends one at every step, so that its findings remain when it is killed."""
 
     path: Path
 
     def begin(self, check: str) -> None:
-        """Note which check runs now."""
+        """Record which check begins."""
         self._add({"begins": check})
 
     def keep(self, findings: Iterable[Finding]) -> None:
-        """Note what was found."""
+        """Record findings."""
         for finding in findings:
             self._add(asdict(finding))
 
     def register(self, hook: str, names: list[str]) -> None:
-        """Note which names a hook's objects have."""
+        """Record the names of a hook's objects."""
         self._add({"hook": hook, "names": names})
 
     def end(self) -> None:
-        """Note that every check has run."""
+        """Record that every check has run."""
         self._add({"ends": True})
 
     def names(self) -> dict[str, list[str]]:
@@ -63,7 +66,7 @@ class Journal:
         return {record["hook"]: record["names"] for record in self._records() if "hook" in record}
 
     def read(self) -> tuple[list[Finding], str, bool]:
-        """Return the findings, the check that ran last, and whether all have run."""
+        """Return the findings, the check that began last, and whether every check has run."""
         records = self._records()
         last = next((record["begins"] for record in reversed(records) if "begins" in record), "start")
         return [Finding(**record) for record in records if "check" in record], last, {"ends": True} in records
@@ -78,6 +81,6 @@ class Journal:
 
 
 def in_one_line(text: str) -> str:
-    """Return a text in one line without control characters, shortened."""
+    """Return a text in one line, its control characters replaced, cut at 500 characters."""
     line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."

@@ -1,4 +1,6 @@
-"""Every plugin point. Those that register return objects, so that a plugin is tested by calling it; monitors are told.
+"""Hooks: every point at which a package takes part.
+
+`register_*` hooks return objects, so you test a plugin by calling it; `before_turn` and `after_turn` are only notified.
 
 A package takes part with an entry point in the group `persona_core` that names a module with `@hookimpl` functions.
 """
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 
 PROJECT = "persona_core"
 HOOK_VERSION = 2
-"""Of the contract below; a plugin's module says with its own `HOOK_VERSION` which one it was written for."""
+"""Version of this contract. A plugin module declares the one it was written for as `HOOK_VERSION`."""
 CHANGES = {
     2: "`SideBySide` takes a function that makes the columns; a mapping still works, and ends with version 4",
 }
-"""Version -> what came with it that an older plugin has to know; docs/hooks.md says the same at length."""
+"""Version -> what it changed for plugins that were written for an older one; docs/hooks.md says the same at length."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -72,7 +74,7 @@ def register_judges() -> Iterable[Judge]:
 
 @hookspec
 def register_prompt_sets() -> Iterable[PromptSet]:
-    """Return what an evaluation asks and reads; the sets that are chosen are put together."""
+    """Return sets of the texts that an evaluation asks and reads; the chosen sets are joined into one."""
     raise NotImplementedError
 
 
@@ -90,11 +92,11 @@ def register_chat_commands() -> Iterable[ChatCommand]:
 
 @hookspec
 def before_turn(request: TurnRequest) -> None:
-    """Be told what the next reply of a chat is made with; nothing that is done to it changes the reply."""
+    """Receive what the next reply of a chat is made with, as a copy: nothing that you do to it changes the reply."""
     raise NotImplementedError
 
 
 @hookspec
 def after_turn(request: TurnRequest, turn: Turn, seconds: float) -> None:
-    """Be told of a turn that was kept, and how long its reply took from the request to its end."""
+    """Receive a turn that was kept, and the seconds from its request to the end of its reply."""
     raise NotImplementedError

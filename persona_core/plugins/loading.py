@@ -1,4 +1,4 @@
-"""Find installed plugins and load them one by one; a broken one is kept as a failure and stops nothing."""
+"""Loading: finds the installed plugin packages and loads them one by one; a broken one stops nothing."""
 
 from collections.abc import Callable, Iterable
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -13,21 +13,21 @@ from persona_core.settings.workspace import find_workspace
 
 
 def load_plugins(
-    found: Iterable[Distribution] | None = None,
+    installed: Iterable[Distribution] | None = None,
     *,
     choice: PluginChoice | None = None,
     announce: Callable[[Distribution], None] = lambda distribution: None,
 ) -> PluginManager:
-    """Load the built-in plugin and every installed one; a broken one is kept in `failures` and stops nothing.
+    """Load the built-in plugin and every installed one; a package that cannot be loaded is recorded in `failures`.
 
-    `found` replaces the installed distributions, and `choice` what the workspace's configuration allows. `announce` is
-    told of each package before any of its code runs.
+    `installed` replaces the distributions of this environment, `choice` what the workspace's configuration allows.
+    `announce` is called with each package before any of its code runs.
     """
     manager = PluginManager(pluggy.PluginManager(hookspecs.PROJECT))
     manager.pluggy.add_hookspecs(hookspecs)
     manager.pluggy.register(built_in, name=BUILTIN)
     choice = plugin_choice(find_workspace()) if choice is None else choice
-    for distribution, entry_point in _entry_points(manager, distributions() if found is None else found):
+    for distribution, entry_point in _entry_points(manager, distributions() if installed is None else installed):
         name = _name(distribution)
         first = name not in manager.distributions
         manager.distributions[name] = distribution
@@ -40,9 +40,10 @@ def load_plugins(
     return manager
 
 
-def _entry_points(manager: PluginManager, found: Iterable[Distribution]) -> list[tuple[Distribution, EntryPoint]]:
-    pairs = [(d, e) for d in found for e in _declared(manager, d)]
-    unique = {(_name(d), e.name): (d, e) for d, e in reversed(pairs)}
+def _entry_points(manager: PluginManager, installed: Iterable[Distribution]) -> list[tuple[Distribution, EntryPoint]]:
+    """Return every entry point for plugins, sorted by package; of a package that is there twice, the first."""
+    pairs = [(distribution, point) for distribution in installed for point in _declared(manager, distribution)]
+    unique = {(_name(distribution), point.name): (distribution, point) for distribution, point in reversed(pairs)}
     return [unique[key] for key in sorted(unique)]
 
 
@@ -73,9 +74,9 @@ def _load(manager: PluginManager, name: str, entry_point: EntryPoint) -> None:
 
 
 def written_for(module: object) -> int:
-    """Return the version of the hooks that a plugin declares, the first where it declares none.
+    """Return the version of the hooks that a plugin's module declares, 1 where it declares none.
 
-    Raises `PluginError` for one that is newer than these hooks.
+    Raises `PluginError` where that is no version, or is newer than `HOOK_VERSION`.
     """
     version = getattr(module, "HOOK_VERSION", 1)
     if type(version) is not int or version < 1:

@@ -1,4 +1,4 @@
-"""A new plugin package: complete, working, and written whole or not at all."""
+"""New packages: a complete plugin package that works at once, written from templates, whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a package of a kind brings, the words that its name may begin with, and commands that use it."""
+class PackageKind:
+    """A kind of package: its hook, the words that its name may begin with, a summary, and commands that use it."""
 
     hook: str
     prefixes: tuple[str, ...]
@@ -33,13 +33,13 @@ class Kind:
 
 
 KINDS = {
-    "archetype": Kind(
+    "archetype": PackageKind(
         "register_archetypes",
         ("archetypes", "archetype"),
         "Personas for persona-steer",
         ("persona-steer extract $object", 'persona-steer generate "How do I start over?" --persona $object'),
     ),
-    "blending": Kind(
+    "blending": PackageKind(
         "register_blending_strategies",
         ("blending",),
         "The blending strategy $object for persona-steer: the greatest weight leads",
@@ -48,25 +48,25 @@ KINDS = {
             'persona-steer generate "What makes a good life?" --blend sage:0.6,trickster:0.3',
         ),
     ),
-    "capping": Kind(
+    "capping": PackageKind(
         "register_capping_policies",
         ("capping",),
         "The capping policy $object for persona-steer: a safety floor that rises with every turn",
         ("persona-steer config set steering.capping_policy $object", "persona-steer chat --persona sage"),
     ),
-    "dataset": Kind(
+    "dataset": PackageKind(
         "register_dataset_generators",
         ("datasets", "dataset"),
         "The dataset generator $object for persona-steer: personas that introduce themselves",
         ('persona-steer create pilot --description "a pilot of the old school" --generator $object --no-extract',),
     ),
-    "judge": Kind(
+    "judge": PackageKind(
         "register_judges",
         ("judges", "judge"),
         "The judge $object for persona-steer: the words that a reply shares with a persona",
         ("persona-steer eval --judge $object",),
     ),
-    "commands": Kind(
+    "commands": PackageKind(
         "register_chat_commands",
         ("commands", "command", "chat"),
         "The chat command /$object for persona-steer: what has been asked so far",
@@ -77,9 +77,12 @@ KINDS = {
 
 @dataclass(frozen=True)
 class NewPackage:
-    """What a package is called: its distribution, its module, the object that users name; and its kind."""
+    """A package to be written: its kind and templates, the names of its distribution and module, and of its object.
 
-    kind: Kind
+    `object_name` is what users type: the name of the strategy, policy, judge or command that the package brings.
+    """
+
+    kind: PackageKind
     template: str
     name: str
     module: str
@@ -94,9 +97,9 @@ class NewPackage:
         """Yield each file's path within the package's folder, and its text."""
         words = self._words()
         root = files("persona_core.plugins") / "templates"
-        for place, entry in (*_entries(root / "common"), *_entries(root / self.template)):
-            path = place.removesuffix(SUFFIX).replace("MODULE", self.module).replace("OBJECT", self.object_name)
-            yield path, Template(entry.read_text(encoding="utf-8")).substitute(words)
+        for template, file in (*_templates(root / "common"), *_templates(root / self.template)):
+            path = template.removesuffix(SUFFIX).replace("MODULE", self.module).replace("OBJECT", self.object_name)
+            yield path, Template(file.read_text(encoding="utf-8")).substitute(words)
 
     def _words(self) -> dict[str, str]:
         words = {"name": self.name, "module": self.module, "object": self.object_name, "year": str(date.today().year)}
@@ -109,7 +112,7 @@ class NewPackage:
 
 
 def new_package(kind: str, name: str) -> NewPackage:
-    """Return a package of a kind; raise `PluginError` for a name that no package or no module can have."""
+    """Return the package of a kind for a name; raise `PluginError` for one that no package or no module can have."""
     if not _DISTRIBUTION.fullmatch(name):
         raise PluginError(
             f"{name!r} is not a package name: use 1-64 letters, digits, '-', '_' and '.', "
@@ -122,28 +125,35 @@ def new_package(kind: str, name: str) -> NewPackage:
 
 
 def write_package(package: NewPackage, folder: Path) -> Path:
-    """Write a package into `folder` under its own name, whole or not at all; raise where something is there already."""
-    place = folder / package.name
-    if place.exists() or place.is_symlink():
-        raise PluginError(f"{place} is there already; choose another name, or another --folder")
-    part: Path | None = None
+    """Write a package into a folder of its own name under `folder`, whole or not at all; return that folder.
+
+    Raises `PluginError` where something of this name is there already.
+    """
+    target = folder / package.name
+    if target.exists() or target.is_symlink():
+        raise PluginError(f"{target} is there already; choose another name, or another --folder")
+    unfinished: Path | None = None
     try:
-        part = Path(tempfile.mkdtemp(dir=folder, prefix=f".{package.name}."))
-        for path, text in package.files():
-            target = part / package.name / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        (part / package.name).rename(place)
+        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=f".{package.name}."))
+        _write_files(package, unfinished / package.name)
+        (unfinished / package.name).rename(target)
     except OSError as error:
-        raise PluginError(f"cannot write {place}: {error.strerror or error}") from error
+        raise PluginError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
-    return place
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def _write_files(package: NewPackage, folder: Path) -> None:
+    for path, text in package.files():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
 
 def _without(words: str, prefixes: tuple[str, ...]) -> str:
-    """Return a name without the first of the words that it begins with, unless nothing would be left."""
+    """Return a name without the first prefix that it begins with, unless nothing would be left."""
     for prefix in prefixes:
         if words.startswith(f"{prefix}-"):
             return words.removeprefix(f"{prefix}-")
@@ -151,6 +161,7 @@ def _without(words: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _module(name: str, module: str) -> str:
+    """Return the module's name; raise `PluginError` for one that cannot be imported or hides another module."""
     taken = module in sys.stdlib_module_names or module in ("persona_core", "tests", "pytest", "torch")
     if taken or not module.isidentifier() or keyword.iskeyword(module):
         raise PluginError(
@@ -160,10 +171,10 @@ def _module(name: str, module: str) -> str:
     return module
 
 
-def _entries(folder: Traversable, place: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Yield every template below a folder with its path, sorted."""
+def _templates(folder: Traversable, inside: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield every template below a folder with its path inside that folder, sorted."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
-            yield from _entries(entry, f"{place}{entry.name}/")
+            yield from _templates(entry, f"{inside}{entry.name}/")
         elif entry.name.endswith(SUFFIX):
-            yield f"{place}{entry.name}", entry
+            yield f"{inside}{entry.name}", entry

@@ -1,4 +1,4 @@
-"""Open the configuration: the workspace's file, the installed packages, and what the model's package recommends."""
+"""Opening: reads the workspace's configuration with the installed packages and what the model's package recommends."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +17,10 @@ def get_config(
     model: str | None = None,
     plugins: PluginManager | None = None,
 ) -> Config:
-    """Read the workspace's `config.yaml` (defaults where there is none); `model` replaces the model it names.
+    """Read the workspace's `config.yaml` (defaults where there is none); `model` replaces the model that it names.
 
-    Values that the model's plugin recommends apply to keys that the file does not set, and to all of them when
-    `model` names another model than the file does.
+    Values that the model's package recommends apply to the keys that the file does not set; where `model` names another
+    model than the file, they apply to all keys.
     """
     workspace = workspace if isinstance(workspace, Workspace) else find_workspace(workspace)
     data = read_config_data(workspace.config_file) if workspace.exists else {}
@@ -31,10 +31,11 @@ def get_config(
 
 
 def _recommended(config: Config, over: Mapping[str, Any]) -> Config:
+    """Return the configuration with what the model's package recommends, except for keys that `over` sets."""
     if config.source is None:
         return config
-    wanted = {key: value for key, value in config.source.recommended.items() if not _is_set(over, key)}
-    return config.replace(wanted) if wanted else config
+    unset = {key: value for key, value in config.source.recommended.items() if not _is_set(over, key)}
+    return config.replace(unset) if unset else config
 
 
 def _is_set(data: Mapping[str, Any], key: str) -> bool:

@@ -1,4 +1,4 @@
-"""When each plugin package was first seen in a workspace, and who published it."""
+"""The record of packages: when each was first seen in a workspace, and what it says of its origin."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from persona_core.settings.workspace import Workspace
 
 
 class SeenPackage(Record):
-    """A package as it was when it was first seen."""
+    """The version that a package had when it was first seen, and the local time of that."""
 
     version: str
     first_seen: str
 
 
 class PluginRecord:
-    """What `plugins.json` of a workspace holds. A workspace without the file takes all packages as known."""
+    """The contents of a workspace's `plugins.json`. A workspace without the file takes all packages as known."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.path = workspace.plugin_record
@@ -34,7 +34,7 @@ class PluginRecord:
         self.new: list[str] = []
 
     def note(self, distribution: Distribution) -> bool:
-        """Note a package, and tell whether it is new since the last run."""
+        """Add a package that is not in the record; tell whether it is new since the last run."""
         name = distribution.metadata["Name"]
         if name in self.seen:
             return False
@@ -43,9 +43,9 @@ class PluginRecord:
         return self.begun
 
     def save(self) -> None:
-        """Write what is new; a workspace that does not exist yet is not made for it.
+        """Write the record if it has grown; do not create the workspace for it.
 
-        Where the workspace cannot be written to, what is new is announced again at the next run.
+        Where the workspace cannot be written to, new packages are announced again at the next run.
         """
         if self.new and self.path.parent.is_dir():
             data = {name: package.model_dump() for name, package in sorted(self.seen.items())}
@@ -61,13 +61,13 @@ class PluginRecord:
 
 
 def publisher(distribution: Distribution) -> str:
-    """Return who a package says has published it; nothing where it says nothing. Nobody has checked it."""
+    """Return the author or maintainer that a package names, or an empty text; nobody has checked it."""
     fields = ("Author", "Author-email", "Maintainer", "Maintainer-email")
     return next((value for value in _fields(distribution, fields) if value), "")
 
 
 def home(distribution: Distribution) -> str:
-    """Return a package's page: its home page, or the first of its project links."""
+    """Return a package's home page, or the first of its project links."""
     urls = [url.partition(",")[2].strip() for url in distribution.metadata.get_all("Project-URL") or []]
     return next((value for value in (*_fields(distribution, ("Home-page",)), *urls) if value), "")
 

@@ -62,7 +62,7 @@ def check_turn_monitor(plugin: object) -> None:
     from persona_core.chat.monitors import TurnMonitors
     from persona_core.plugins.loading import load_plugins
 
-    plugins = load_plugins(found=[])
+    plugins = load_plugins(installed=[])
     plugins.pluggy.register(plugin, name="this package")
     plugins.pluggy.check_pending()
     monitors = TurnMonitors(plugins)

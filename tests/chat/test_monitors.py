@@ -69,7 +69,7 @@ def after_turn(request, turn):
 
 def new_session(engine: SteeringEngine, found: Sequence[Distribution]) -> ChatSession:
     """Return a session in which these distributions are installed."""
-    manager = type(engine.manager)(engine.manager.config, plugins=load_plugins(found=found))
+    manager = type(engine.manager)(engine.manager.config, plugins=load_plugins(installed=found))
     loaded: Future[SteeringEngine] = Future()
     loaded.set_result(engine)
     return ChatSession(manager, loaded, Settings({}, 1.0, True, Sampling(3, 1.0)))
@@ -161,7 +161,7 @@ def test_a_monitor_that_fails_is_one_note_and_is_not_called_again(
 def test_a_monitor_that_would_not_run_is_a_failure(install: Install) -> None:
     (request, _), _ = example_turns()
     found = [install("persona-bad", FAILS.format(hook="before_turn", does="yield"))]
-    (note,) = TurnMonitors(load_plugins(found=found)).before(request)
+    (note,) = TurnMonitors(load_plugins(installed=found)).before(request)
     assert "a monitor returns nothing, and this one a generator" in note
 
 
@@ -187,7 +187,7 @@ def test_the_chat_shows_the_note_once_and_goes_on(
     ]
     session = new_session(tiny_engine, found)
     monkeypatch.setattr("sys.stdin", io.StringIO("What is fire?\nAnd water?\n"))
-    Loop(session, all_commands(load_plugins(found=[])), PlainScreen(), PipeEditor()).run()
+    Loop(session, all_commands(load_plugins(installed=[])), PlainScreen(), PipeEditor()).run()
     shown = capsys.readouterr()
     notes = [line.split(" raised ")[0] for line in (shown.out + shown.err).splitlines() if line.startswith("Note: ")]
     assert notes == ["Note: plugin persona-before: before_turn", "Note: plugin persona-after: after_turn"]
@@ -222,7 +222,7 @@ def test_where_nobody_watches_nothing_is_made(tiny_engine: SteeringEngine) -> No
 
 def test_a_hook_with_an_argument_that_it_does_not_have_is_a_broken_package(install: Install) -> None:
     source = "from persona_core import hookimpl\n@hookimpl\ndef before_turn(reply):\n    pass\n"
-    plugins = load_plugins(found=[install("persona-bad", source)])
+    plugins = load_plugins(installed=[install("persona-bad", source)])
     assert [(failure.distribution, failure.where) for failure in plugins.failures] == [("persona-bad", "plugin")]
 
 
@@ -230,7 +230,7 @@ def test_packages_are_told_sorted_by_name(install: Install, tmp_path: Path) -> N
     found = [install(name, FAILS.format(hook="before_turn", does="1 / 0")) for name in ("persona-b", "persona-a")]
     (request, _), _ = example_turns()
     for order in (found, found[::-1]):
-        notes = TurnMonitors(load_plugins(found=order)).before(request)
+        notes = TurnMonitors(load_plugins(installed=order)).before(request)
         assert [note.split(":")[0] for note in notes] == ["plugin persona-a", "plugin persona-b"]
 
 

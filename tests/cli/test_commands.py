@@ -328,7 +328,7 @@ class TestWithTheModel:
 
     def test_extract_all_extracts_every_archetype(self, tiny: None, workspace_folder: Path) -> None:
         only_the_model = [found for found in distributions() if found.name == "persona-model-smollm2"]
-        cli = build_cli(load_plugins(found=only_the_model))
+        cli = build_cli(load_plugins(installed=only_the_model))
         done = CliRunner().invoke(cli, ["extract", "--all"])
         assert done.exit_code == 0, done.output
         assert "own: 4 replies" in done.stdout

@@ -53,7 +53,7 @@ def without_blocks(text: str) -> str:
 
 
 def test_the_command_reference_is_what_the_commands_say() -> None:
-    assert page("cli.md") == reference(build_cli(load_plugins(found=[])))
+    assert page("cli.md") == reference(build_cli(load_plugins(installed=[])))
 
 
 def test_every_command_has_an_example() -> None:
@@ -134,7 +134,7 @@ def test_internal_links_resolve(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_command_that_is_shown_exists(path: Path) -> None:
-    root = build_cli(load_plugins(found=[]))
+    root = build_cli(load_plugins(installed=[]))
     for line in "".join(blocks(path.read_text(encoding="utf-8"), "console")).splitlines():
         words = line.partition("persona-steer ")[2].split()
         if words and not words[0].startswith("-"):

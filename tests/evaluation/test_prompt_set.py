@@ -11,7 +11,7 @@ TWO = Voices(questions=("Why?", "How?"), voices={"sage": ("a", "b")})
 
 
 def test_the_built_in_judge_and_prompts_are_registered_like_any_other() -> None:
-    plugins = load_plugins(found=[])
+    plugins = load_plugins(installed=[])
     assert plugins.find("register_judges", "log-prob", "judge") == LogProbJudge()
     assert plugins.find("register_prompt_sets", "core", "prompt set") == core_prompts()
     assert plugins.failures == []

@@ -53,7 +53,7 @@ def policies(manager: PluginManager) -> dict[str, str]:
 
 
 def test_a_good_plugin_is_found_beside_the_built_in_one(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-strict", POLICY.format(name="strict"))])
+    manager = load_plugins(installed=[install("persona-strict", POLICY.format(name="strict"))])
     assert policies(manager) == {"percentile-floor": BUILTIN, "strict": "persona-strict"}
     assert manager.find("register_capping_policies", "strict", "capping policy").name == "strict"
     assert [(name, version) for name, version, _ in manager.packages()] == [
@@ -82,7 +82,7 @@ def test_a_plugin_that_cannot_load_is_kept_and_the_others_work(install: Install,
         install("a-first", POLICY.format(name="first")),
         install("z-last", POLICY.format(name="last")),
     ]
-    manager = load_plugins(found=found)
+    manager = load_plugins(installed=found)
     assert [(failure.distribution, failure.where) for failure in manager.failures] == [("persona-bad", "plugin")]
     assert error in manager.failures[0].error
     assert set(policies(manager)) == {"first", "last", "percentile-floor"}
@@ -95,7 +95,7 @@ def test_a_plugin_that_cannot_load_is_kept_and_the_others_work(install: Install,
 )
 def test_a_hook_that_raises_is_kept_once_and_the_others_work(install: Install, raises: str, error: str) -> None:
     source = RAISES.replace("1 / 0", raises)
-    manager = load_plugins(found=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
+    manager = load_plugins(installed=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
     assert not manager.failures
     assert set(policies(manager)) == {"last", "percentile-floor"}
     list(manager.values("register_capping_policies"))
@@ -105,13 +105,13 @@ def test_a_hook_that_raises_is_kept_once_and_the_others_work(install: Install, r
 
 
 def test_a_hook_that_returns_nothing_is_a_failure(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-bad", RAISES.replace("1 / 0", "pass"))])
+    manager = load_plugins(installed=[install("persona-bad", RAISES.replace("1 / 0", "pass"))])
     assert set(policies(manager)) == {"percentile-floor"}
     assert manager.failures[0].error.startswith("TypeError")
 
 
 def test_an_error_among_the_objects_is_kept_and_the_objects_beside_it_work(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-files", PARTLY)])
+    manager = load_plugins(installed=[install("persona-files", PARTLY)])
     reported: list[LoadFailure] = []
     manager.on_failure(reported.append)
     assert list(manager.registry("register_archetypes")) == ["hermit"]
@@ -124,13 +124,13 @@ def test_two_plugins_of_one_name_are_both_named(install: Install) -> None:
     found = [install("persona-one", POLICY.format(name="strict")), install("persona-two", POLICY.format(name="strict"))]
     for order in (found, found[::-1]):
         with pytest.raises(PluginError, match="two plugins register 'strict'") as caught:
-            policies(load_plugins(found=order))
+            policies(load_plugins(installed=order))
         assert "persona-one" in str(caught.value)
         assert "persona-two" in str(caught.value)
 
 
 def test_a_plugin_cannot_take_a_built_in_name(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-evil", POLICY.format(name="percentile-floor"))])
+    manager = load_plugins(installed=[install("persona-evil", POLICY.format(name="percentile-floor"))])
     with pytest.raises(PluginError, match="persona-evil"):
         policies(manager)
 
@@ -145,7 +145,7 @@ def test_a_plugin_cannot_take_a_built_in_name(install: Install) -> None:
 def test_an_object_without_a_usable_name_is_left_out_and_kept_as_a_failure(
     install: Install, source: str, hook: str, error: str
 ) -> None:
-    manager = load_plugins(found=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
+    manager = load_plugins(installed=[install("persona-bad", source), install("z", POLICY.format(name="last"))])
     assert {item.distribution for item in manager.registry(hook).values()} <= {BUILTIN, "z"}
     assert set(policies(manager)) == {"last", "percentile-floor"}
     assert [(failure.distribution, failure.where) for failure in manager.failures] == [("persona-bad", hook)]
@@ -156,7 +156,7 @@ def test_the_first_failure_of_a_distribution_is_reported_once_and_in_one_line(in
     reported: list[LoadFailure] = []
     raises = RAISES.replace("1 / 0", "raise ValueError('one\\n  two')")
     raises += "@hookimpl\ndef register_models():\n    1 / 0\n"
-    manager = load_plugins(found=[install("persona-bad", raises), install("persona-worse", "import nothing_such")])
+    manager = load_plugins(installed=[install("persona-bad", raises), install("persona-worse", "import nothing_such")])
     manager.on_failure(reported.append)
     assert [failure.distribution for failure in reported] == ["persona-worse"]
     for hook in ("register_capping_policies", "register_models", "register_capping_policies"):
@@ -167,29 +167,29 @@ def test_the_first_failure_of_a_distribution_is_reported_once_and_in_one_line(in
 
 
 def test_a_missing_policy_mentions_the_package_that_failed(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-strict", "raise RuntimeError('no licence')")])
+    manager = load_plugins(installed=[install("persona-strict", "raise RuntimeError('no licence')")])
     with pytest.raises(PluginError, match="no capping policy named 'strict'") as caught:
         manager.find("register_capping_policies", "strict", "capping policy")
     assert "persona-strict (RuntimeError: no licence)" in str(caught.value)
 
 
 def test_a_missing_policy_mentions_the_package_whose_hook_raises(install: Install) -> None:
-    manager = load_plugins(found=[install("persona-strict", RAISES)])
+    manager = load_plugins(installed=[install("persona-strict", RAISES)])
     with pytest.raises(PluginError, match=r"persona-strict \(ZeroDivisionError"):
         manager.find("register_capping_policies", "strict", "capping policy")
 
 
 def test_a_misspelt_policy_gets_the_nearest_name() -> None:
     with pytest.raises(PluginError, match="did you mean 'percentile-floor'"):
-        load_plugins(found=[]).find("register_capping_policies", "percentil-floor", "capping policy")
+        load_plugins(installed=[]).find("register_capping_policies", "percentil-floor", "capping policy")
 
 
 def test_an_empty_variable_loads_none_but_the_built_in(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [install("persona-strict", POLICY.format(name="strict"))]
     monkeypatch.setenv(PLUGINS_VARIABLE, "")
-    assert set(policies(load_plugins(found=found))) == {"percentile-floor"}
+    assert set(policies(load_plugins(installed=found))) == {"percentile-floor"}
     monkeypatch.setenv(PLUGINS_VARIABLE, "other, Persona_Strict")
-    assert set(policies(load_plugins(found=found))) == {"percentile-floor", "strict"}
+    assert set(policies(load_plugins(installed=found))) == {"percentile-floor", "strict"}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -197,7 +197,7 @@ def test_the_order_of_loading_carries_no_meaning(install: Install, seed: int) ->
     found = [install(f"persona-{name}", POLICY.format(name=name)) for name in ("a", "b", "c", "d")]
     found += [install("persona-bad", "raise RuntimeError"), install("persona-worse", NO_SPEC)]
     shuffled = random.Random(seed).sample(found, len(found))
-    one, other = load_plugins(found=found), load_plugins(found=shuffled)
+    one, other = load_plugins(installed=found), load_plugins(installed=shuffled)
     assert list(policies(one).items()) == list(policies(other).items())
     assert one.failures == other.failures
     assert [name for name, _, _ in one.packages()] == [name for name, _, _ in other.packages()]
@@ -205,13 +205,13 @@ def test_the_order_of_loading_carries_no_meaning(install: Install, seed: int) ->
 
 def test_a_distribution_seen_twice_on_the_path_is_loaded_once(install: Install) -> None:
     strict = install("persona-strict", POLICY.format(name="strict"))
-    manager = load_plugins(found=[strict, strict])
+    manager = load_plugins(installed=[strict, strict])
     assert not manager.failures
     assert set(policies(manager)) == {"percentile-floor", "strict"}
 
 
 def test_entry_points_of_other_groups_are_left_alone(install: Install) -> None:
-    manager = load_plugins(found=[install("other", "raise RuntimeError", "[console_scripts]\nx = nowhere:main\n")])
+    manager = load_plugins(installed=[install("other", "raise RuntimeError", "[console_scripts]\nx = nowhere:main\n")])
     assert not manager.failures
     assert [name for name, _, _ in manager.packages()] == [BUILTIN]
 
@@ -221,7 +221,7 @@ def test_entry_points_of_other_groups_are_left_alone(install: Install) -> None:
 )
 def test_unreadable_entry_points_stop_nothing(install: Install, text: str, failed: Iterable[str]) -> None:
     found = [install("persona-bad", "", text), install("persona-strict", POLICY.format(name="strict"))]
-    manager = load_plugins(found=found)
+    manager = load_plugins(installed=found)
     assert [failure.distribution for failure in manager.failures] == failed
     assert set(policies(manager)) == {"percentile-floor", "strict"}
 
@@ -230,6 +230,6 @@ def test_unreadable_entry_points_stop_nothing(install: Install, text: str, faile
 def test_a_distribution_without_metadata_stops_nothing(install: Install, tmp_path: Path) -> None:
     found = [install("persona-half", "raise RuntimeError"), install("persona-strict", POLICY.format(name="strict"))]
     (tmp_path / "persona-half-1.0.dist-info" / "METADATA").unlink()
-    manager = load_plugins(found=found)
+    manager = load_plugins(installed=found)
     assert set(policies(manager)) == {"percentile-floor", "strict"}
     assert len(manager.failures) == 1

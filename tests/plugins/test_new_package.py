@@ -24,7 +24,7 @@ Check = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
 
 def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(build_cli(load_plugins(found=[])), ["plugins", *arguments])
+    return CliRunner().invoke(build_cli(load_plugins(installed=[])), ["plugins", *arguments])
 
 
 def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ class TinyModel:
 @pytest.fixture(scope="module")
 def plugins() -> PluginManager:
     """A real manager with one more plugin."""
-    manager = load_plugins(found=[])
+    manager = load_plugins(installed=[])
     manager.pluggy.register(TinyModel(), name="persona-tiny:models")
     return manager
 

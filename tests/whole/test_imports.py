@@ -47,7 +47,7 @@ def test_the_model_wrapper_alone_imports_nnsight() -> None:
         "import persona_core.cli",
         "from persona_core.plugins.loading import load_plugins; load_plugins()",
         "from persona_core.cli import build_cli; from persona_core.plugins.loading import load_plugins; "
-        "build_cli(load_plugins(found=[])).main(['--help'], standalone_mode=False)",
+        "build_cli(load_plugins(installed=[])).main(['--help'], standalone_mode=False)",
     ],
 )
 def test_what_is_quick_to_start_loads_nothing_slow(statement: str) -> None:

@@ -37,7 +37,7 @@ def run_cli(target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_package_installs_and_registers_through_its_entry_point(package, tmp_path, monkeypatch):
     pip_install(package, tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins = load_plugins(found=distributions(path=[str(tmp_path)]))
+    plugins = load_plugins(installed=distributions(path=[str(tmp_path)]))
     assert plugins.failures == []
     (installed,) = distributions(path=[str(tmp_path)])
     found = [point for group in (GROUP, *FOREIGN) for point in installed.entry_points.select(group=group)]

@@ -17,4 +17,4 @@ def _built_in_commands() -> set[str]:
     from persona_core.cli.chat.registry import all_commands
     from persona_core.plugins.loading import load_plugins
 
-    return set(all_commands(load_plugins(found=[])))
+    return set(all_commands(load_plugins(installed=[])))

@@ -122,7 +122,7 @@ class Inspection:
         return "" if any(file.with_name("py.typed").exists() for file in files) else "there is no py.typed"
 
     def _load(self) -> str:
-        plugins = load_plugins(found=[self.distribution], choice=PluginChoice())
+        plugins = load_plugins(installed=[self.distribution], choice=PluginChoice())
         if plugins.failures:
             raise _unknown_hook(plugins.failures[0].error)
         self.plugins = plugins
@@ -201,7 +201,7 @@ def _compare(journal: Journal, name: str, registered: dict[str, list[str]]) -> N
     """Look for an object of the core, or of another installed package, that has a name of this distribution."""
     own = canonical(name)
     others = [found for found in distributions() if canonical(found.metadata["Name"] or "unnamed") != own]
-    plugins = load_plugins(found=others, choice=PluginChoice())
+    plugins = load_plugins(installed=others, choice=PluginChoice())
     for hook, names in registered.items():
         journal.begin(hook)
         owners = {known: taken_by(plugins, hook, known, name) for known in names}
