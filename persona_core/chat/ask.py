@@ -1,13 +1,13 @@
-"""Ask: a question that a chat session is to put to the model."""
+"""Ask: a question for the model, which the chat answers now; a slash command can return one."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Let the model answer a question now; at another strength or seed than the chat's, where one is given.
+    """A question that the model answers now, at the chat's strength and seed unless they are given here.
 
-    With `replacing` the last turn is taken back once the new reply is there, and stays where none comes.
+    With `replacing` the reply takes the place of the last turn, which stays where no reply comes.
     """
 
     question: str

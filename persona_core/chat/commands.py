@@ -1,4 +1,4 @@
-"""ChatCommand: a slash command of the chat, the same for the built-in ones and for those of packages."""
+"""ChatCommand: a slash command of the chat, built in or from a package, and what it can return."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Leave(Exception):
-    """The user has said goodbye."""
+    """Raised by a command to leave the chat."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Let the user change the last question, and ask what comes of it in its place."""
+    """Let the user edit a text, the last question, and ask the edited one in its place."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """Do something once the user has typed `word`; through a pipe it is refused, and `otherwise` says what to do."""
+    """Call `then` once the user has typed `word`. Where no terminal is there to ask in, `otherwise` is the error."""
 
     question: str
     word: str
@@ -36,25 +36,25 @@ class Confirm:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Texts to be shown beside each other, once they are made: heading -> text. `doing` tells the user meanwhile."""
+    """Texts to show side by side, heading -> text; the chat shows `doing` while `make` runs."""
 
     make: Callable[[], Mapping[str, str]] | Mapping[str, str]
     doing: str = ""
 
     def columns(self) -> Mapping[str, str]:
-        """Return heading -> text. Plugins of version 1 of the hooks give the mapping itself."""
+        """Return heading -> text; plugins written for version 1 of the hooks pass the mapping itself."""
         return self.make() if callable(self.make) else self.make
 
 
 @dataclass(frozen=True)
 class Work:
-    """Long work that reports its progress and returns what to say."""
+    """Long work that takes a progress function and returns the text to show."""
 
     run: Callable[[Progress], str]
 
 
 Outcome = str | Ask | Edit | Confirm | SideBySide | Work
-"""What a command comes to: words to show, or something that the chat does next."""
+"""What a command returns: text to show, or something that the chat does next."""
 
 
 def no_values(session: ChatSession) -> Mapping[str, str]:
@@ -64,9 +64,9 @@ def no_values(session: ChatSession) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class ChatCommand:
-    """What `/name` does. `run` gets the session and the rest of the line, and raises a `PersonaError` for wrong input.
+    """A command `/name`. `run` takes the session and the rest of the line, and raises a `PersonaError` for wrong input.
 
-    `values` completes the rest of the line: value -> description.
+    `values` returns what completes the rest of the line: value -> description. `/help NAME` adds `details` to `help`.
     """
 
     name: str

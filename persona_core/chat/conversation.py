@@ -1,4 +1,4 @@
-"""A conversation: turns with their receipts, and the part of it that fits into the model's context."""
+"""Conversation: the turns of a chat with their receipts, trimmed to what fits into the model's context."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from persona_core.base.records import Record
 from persona_core.engine.receipt import Receipt
 
 _TRIMMED_TO = 0.75
-"""Of the room, once a conversation is trimmed: the turns after that keep their beginning, and with it the cache."""
+"""When trimming, go down to this share of the context, so later turns keep the same beginning and reuse its cache."""
 
 
 class Turn(Record):
-    """A question, its reply, what was done to the reply, and which vectors did it (persona -> digest of its file).
+    """A question, its reply with the receipt, and the vectors that steered it (persona -> digest of its file).
 
-    `prompted` is the persona whose own system prompt the model was given, if one was.
+    `projections` holds axis -> one projection a token. `prompted` names the persona whose own system prompt the model
+    was given; it is empty where none was.
     """
 
     kind: Literal["turn"] = "turn"
@@ -33,7 +34,7 @@ class Turn(Record):
 
 @dataclass
 class Conversation:
-    """All turns so far. The first `skipped` of them no longer fit; they stay here and in the session's file."""
+    """All turns so far. The model no longer reads the first `skipped` of them; they stay here and in the file."""
 
     system: str = ""
     turns: list[Turn] = field(default_factory=list)
@@ -41,21 +42,21 @@ class Conversation:
 
     @property
     def history(self) -> list[Mapping[str, float]]:
-        """What capping policies are shown: probe -> mean projection, one mapping a turn that has any."""
-        read = [turn.receipt.assistant_projection for turn in self.turns]
-        return [{"assistant": value} for value in read if value is not None]
+        """What capping policies see: axis -> mean projection, one mapping for each turn that was read."""
+        projections = [turn.receipt.assistant_projection for turn in self.turns]
+        return [{"assistant": projection} for projection in projections if projection is not None]
 
     def messages(self, question: str, prompt: str = "") -> list[Message]:
-        """Return what the model is asked: system prompts, the turns that fit, and the question.
+        """Return what the model reads: one system message, the turns that fit, and the question.
 
         `prompt` is a persona's own system prompt; it comes before the user's.
         """
-        system = "\n\n".join(part for part in (prompt, self.system) if part)
-        said = [message for turn in self.turns[self.skipped :] for message in _said(turn)]
-        return [*([_message("system", system)] if system else []), *said, _message("user", question)]
+        system = "\n\n".join(text for text in (prompt, self.system) if text)
+        turns = [message for turn in self.turns[self.skipped :] for message in _turn_messages(turn)]
+        return [*([_message("system", system)] if system else []), *turns, _message("user", question)]
 
     def undo(self) -> Turn | None:
-        """Take back the last turn."""
+        """Remove the last turn and return it; return None before the first."""
         if not self.turns:
             return None
         turn = self.turns.pop()
@@ -63,19 +64,19 @@ class Conversation:
         return turn
 
     def before_the_last(self) -> Conversation:
-        """Return the conversation as it was before its last turn; this one stays as it is."""
+        """Return a conversation without the last turn; this one does not change."""
         kept = self.turns[:-1]
         return Conversation(self.system, kept, min(self.skipped, len(kept)))
 
     def clear(self) -> None:
-        """Forget every turn; the system prompt stays."""
+        """Remove every turn; the system prompt stays."""
         self.turns.clear()
         self.skipped = 0
 
     def fit(self, question: str, prompt: str, n_tokens: Callable[[Sequence[Message]], int], room: int) -> int:
-        """Skip whole turns, the oldest first, until all fits into `room` tokens; return how many more are skipped.
+        """Skip whole turns, the oldest first, until the messages fit into `room` tokens; return how many were skipped.
 
-        A question that is too long on its own is left as it is: what asks the model says so.
+        A question that is too long on its own is not cut: the engine refuses it.
         """
         before = self.skipped
         if n_tokens(self.messages(question, prompt)) > room:
@@ -84,7 +85,7 @@ class Conversation:
         return self.skipped - before
 
 
-def _said(turn: Turn) -> tuple[Message, Message]:
+def _turn_messages(turn: Turn) -> tuple[Message, Message]:
     return _message("user", turn.user), _message("assistant", turn.text)
 
 

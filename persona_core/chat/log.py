@@ -1,6 +1,6 @@
-"""Session files: every turn of a chat appended and fsynced at once, so that nothing is lost by a kill.
+"""SessionLog: the file of a chat. Every turn is appended and fsynced at once, so that a kill loses nothing.
 
-A file is JSON lines: a header, then events. Nothing is ever rewritten: a turn that is taken back is one more event.
+The file is JSON lines: a header, then turns and events. No line is rewritten: taking back a turn adds an event.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from persona_core.errors import WorkspaceError
 from persona_core.vectors.file import ModelIdentity
 
 R = TypeVar("R", bound=Record)
-Kind = Literal["undo", "clear", "system", "end"]
+EventKind = Literal["undo", "clear", "system", "end"]
 
 
 class SessionHeader(Record):
-    """The first line: what the conversation was held with."""
+    """The first line of a file: the session's name, when it began, and the model."""
 
     kind: Literal["session"] = "session"
     version: Literal[1] = 1
@@ -36,15 +36,15 @@ class SessionHeader(Record):
 
 
 class Event(Record):
-    """A line that is no turn. `text` is the new system prompt of a `system` event."""
+    """A line that is not a turn. `text` is the new system prompt of a `system` event."""
 
-    kind: Kind
+    kind: EventKind
     text: str = ""
 
 
 @dataclass
 class SessionLog:
-    """One session's file. It is made with its first line, so that a chat in which nothing is said leaves none."""
+    """One session's file. The first line creates it, so that a chat in which nothing is said leaves none."""
 
     path: Path
     header: SessionHeader
@@ -52,7 +52,7 @@ class SessionLog:
 
     @classmethod
     def new(cls, folder: Path, model: ModelIdentity, name: str = "") -> SessionLog:
-        """Return a log under a name that is not taken; by default the date and the time."""
+        """Return a log under a new name, by default the date and the time; raise `WorkspaceError` for a taken one."""
         name = check_name(name or _free_name(folder), WorkspaceError, "session")
         path = folder / f"{name}.jsonl"
         if path.exists():
@@ -66,19 +66,19 @@ class SessionLog:
         return self.header.name
 
     def add(self, entry: Turn | Event) -> None:
-        """Append a line, the header before the first."""
+        """Append a turn or an event; the first is preceded by the header."""
         lines = [] if self.written else [self.header.model_dump_json()]
         append_lines(self.path, [*lines, entry.model_dump_json()])
         self.written = True
 
     def end(self) -> None:
-        """Note that the chat was left as it should be."""
+        """Append the event that says that the user left the chat; a killed chat has none."""
         if self.written:
             self.add(Event(kind="end"))
 
 
 def load_session(folder: Path, name: str) -> tuple[SessionLog, Conversation]:
-    """Return a session and its conversation; raise `WorkspaceError` with the nearest name or the wrong line."""
+    """Return a session's log and conversation; raise `WorkspaceError` with the nearest name or the wrong line."""
     check_name(name, WorkspaceError, "session")
     path = folder / f"{name}.jsonl"
     if not path.is_file():
@@ -89,7 +89,7 @@ def load_session(folder: Path, name: str) -> tuple[SessionLog, Conversation]:
 
 
 def read_session(path: Path) -> tuple[SessionHeader, Conversation]:
-    """Return what a session's file says, without a line that a kill has cut short; the file stays as it is."""
+    """Return a file's header and conversation without changing it; a last line that a kill cut short is left out."""
     lines = list(_lines(path))
     if not lines:
         raise WorkspaceError(f"{path} holds no session")
@@ -101,13 +101,13 @@ def read_session(path: Path) -> tuple[SessionHeader, Conversation]:
 
 
 def session_names(folder: Path) -> list[str]:
-    """Return the names of all sessions, the one that was written to last first."""
+    """Return the names of all sessions, the one written to most recently first."""
     paths = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
     return [path.stem for path in paths]
 
 
 def interrupted_session(folder: Path) -> str:
-    """Return the name of the newest session where it was not left as it should be, else nothing."""
+    """Return the name of the newest session if it was cut short, else an empty text."""
     for name in session_names(folder)[:1]:
         last = [data for _, data in _lines(folder / f"{name}.jsonl")][-1:]
         return name if last and last[0].get("kind") != "end" else ""
@@ -117,17 +117,19 @@ def interrupted_session(folder: Path) -> str:
 def what_has_changed(
     header: SessionHeader, conversation: Conversation, model: ModelIdentity, vectors: Mapping[str, str]
 ) -> list[str]:
-    """Return in words how model and vectors differ from those that a session was held with."""
-    found = []
+    """Return a line for each way in which the model and the vectors differ from those of a saved session."""
+    changes = []
     if header.model != model:
-        found.append(f"it was held with {header.model.name} ({header.model.fingerprint[:8]}), and this is {model.name}")
+        changes.append(
+            f"it was held with {header.model.name} ({header.model.fingerprint[:8]}), and this is {model.name}"
+        )
     used = {name: digest for turn in conversation.turns for name, digest in turn.vectors.items()}
     for name, digest in used.items():
         if name not in vectors:
-            found.append(f"the persona {name} is not there any more")
+            changes.append(f"the persona {name} is not there any more")
         elif vectors[name] != digest:
-            found.append(f"the vector of {name} has changed since")
-    return found
+            changes.append(f"the vector of {name} has changed since")
+    return changes
 
 
 def _free_name(folder: Path) -> str:
@@ -137,14 +139,14 @@ def _free_name(folder: Path) -> str:
 
 
 def _cut_unfinished_line(path: Path) -> None:
-    """Take off a last line that a kill has cut short, so that the next one does not run into it."""
+    """Remove a last line that a kill cut short, so that the next line does not run into it."""
     text = path.read_bytes()
     if text and not text.endswith(b"\n"):
         write_atomically(path, text[: text.rfind(b"\n") + 1])
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (number, data) of each whole line."""
+    """Yield (line number, data) for each line that is complete."""
     whole, _, _ = read_text(path).rpartition("\n")
     for number, line in enumerate(whole.split("\n") if whole else (), start=1):
         try:

@@ -1,4 +1,4 @@
-"""Turn monitors: packages that are told of every turn of a chat and cannot change it."""
+"""Turn monitors: calls the packages that watch a chat, with copies of each turn, within a time limit."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from pluggy import HookImpl
 
 BUDGET = 1.0
-"""Seconds that one monitor may take for one turn, before it and after it."""
+"""Time limit in seconds for each `before_turn` or `after_turn` call."""
 
 
 class TurnRequest(Record):
-    """What a reply is about to be made with."""
+    """What the next reply is made with, as a monitor is told."""
 
     question: str
     messages: int
     """How many messages the model reads, system prompt and question included."""
     personas: dict[str, float]
-    """Who is steered: persona -> weight; empty where nobody is."""
+    """The personas that steer the reply: persona -> weight; empty where none does."""
     strength: float
     safety: bool
     seed: int
     session: str = ""
     """The session's name; empty until its first turn is kept, unless the user has named it."""
     replacing: bool = False
-    """Whether the reply takes the place of the last one."""
+    """Whether the reply takes the place of the last turn."""
 
 
 @dataclass
 class TurnMonitors:
-    """Calls the hooks `before_turn` and `after_turn` of one chat. A package that fails is not called again in it."""
+    """Calls the hooks `before_turn` and `after_turn` for one chat; a package that fails is not called again in it."""
 
     plugins: PluginManager
     budget: float = BUDGET
@@ -49,17 +49,17 @@ class TurnMonitors:
 
     @property
     def any(self) -> bool:
-        """Whether any package is to be told."""
+        """Whether any package still watches this chat."""
         return any(self._listening(hook) for hook in ("before_turn", "after_turn"))
 
     def before(self, request: TurnRequest) -> list[str]:
-        """Tell of a request and start the clock; return a note for each package that fails."""
+        """Call `before_turn` and start the clock; return a note for each package that fails."""
         notes = self._tell("before_turn", {"request": request})
         self.asked, self.since = request, time.monotonic()
         return notes
 
     def after(self, turn: Turn, session: str) -> list[str]:
-        """Tell of the turn that came of the last request; return a note for each package that fails."""
+        """Call `after_turn` for the turn that the last request led to; return a note for each package that fails."""
         seconds, asked = time.monotonic() - self.since, self.asked
         self.asked = None
         if asked is None:
@@ -75,13 +75,15 @@ class TurnMonitors:
         return [note for note in notes if note]
 
     def _call(self, hook: str, distribution: str, monitor: HookImpl, told: Mapping[str, Any]) -> str:
-        """Call one monitor with copies of its own; return a note where it fails, else nothing."""
-        what = f"plugin {distribution}: {hook}"
+        """Call one monitor with copies of its own; return a note where it fails, else an empty text."""
+        call = f"plugin {distribution}: {hook}"
         try:
-            _nothing(within(self.budget, what, monitor.function, *(_copy(told[name]) for name in monitor.argnames)))
+            _check_nothing(
+                within(self.budget, call, monitor.function, *(_copy(told[name]) for name in monitor.argnames))
+            )
         except (Exception, SystemExit) as error:
             self.failed.add(distribution)
-            return f"{_reason(what, error)}; it is not told of this chat any more"
+            return f"{_reason(call, error)}; it is not told of this chat any more"
         return ""
 
 
@@ -89,13 +91,13 @@ def _copy(value: Any) -> Any:
     return value.model_copy(deep=True) if isinstance(value, Record) else value
 
 
-def _nothing(returned: object) -> None:
-    """Raise where a monitor returned something: a generator or a coroutine has not run, and a reply is not taken."""
+def _check_nothing(returned: object) -> None:
+    """Raise `PluginError` where a monitor returned something: a generator or coroutine, whose code never ran."""
     if returned is not None:
         raise PluginError(f"a monitor returns nothing, and this one a {type(returned).__name__}")
 
 
-def _reason(what: str, error: BaseException) -> str:
-    """Return in one line what went wrong; a time limit says itself whose it was."""
+def _reason(call: str, error: BaseException) -> str:
+    """Return in one line what went wrong; the message of a time limit names the package already."""
     said = " ".join(str(error).split())
-    return said if said.startswith(what) else f"{what} raised {type(error).__name__}: {said}"
+    return said if said.startswith(call) else f"{call} raised {type(error).__name__}: {said}"

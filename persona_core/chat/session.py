@@ -30,8 +30,8 @@ _SHORTEST_REPLY = 64
 
 
 @dataclass
-class Settings:
-    """What the next reply is made with."""
+class ChatSettings:
+    """How the next reply is steered and sampled."""
 
     personas: dict[str, float]
     strength: float
@@ -44,20 +44,20 @@ class Settings:
 
 @dataclass
 class ChatSession:
-    """Everything that commands read and change. The model may still be loading: `engine` waits for it."""
+    """What slash commands read and change. The model may still be loading: `engine` waits for it."""
 
     manager: PersonaManager
     loading: Future[SteeringEngine]
-    settings: Settings
+    settings: ChatSettings
     conversation: Conversation = field(default_factory=Conversation)
     log: SessionLog | None = None
     session_name: str = ""
     last: Reply | None = None
     notes: list[str] = field(default_factory=list)
-    """What the chat has to say besides; whoever shows them empties the list."""
+    """Lines for the user beside the replies; the loop that shows them empties the list."""
     warned: bool = False
     percentiles: dict[str, float] = field(default_factory=dict)
-    """Axis -> the percentile that its readings are shown against, once it has been read."""
+    """Axis -> the percentile that its projections are compared with, once its file has been read."""
     monitors: TurnMonitors = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class ChatSession:
 
     @property
     def folder(self) -> Path:
-        """Where this model's sessions are."""
+        """The folder of the workspace's sessions."""
         return self.manager.workspace.conversations
 
     @property
@@ -84,17 +84,17 @@ class ChatSession:
         return SteeringRequest(steered(weights, self.settings.prompting), self.settings.strength, self.settings.safety)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
-        """Speak as these from now on; raise where one is not there."""
+        """Steer with these personas from now on; raise `VectorNotFound` for one that is not extracted."""
         for name in weights:
             self.manager.require(name)
         self.settings.personas = dict(weights)
 
     def set_strength(self, strength: float) -> None:
-        """Steer as strongly as this from now on."""
+        """Steer at this strength from now on; raise `SteeringError` for one out of range."""
         self.settings.strength = checked_strength(strength)
 
     def set_safety(self, on: bool) -> None:
-        """Hold the floor, or do not; the second must be allowed before."""
+        """Turn the safety floor on or off; raise `SafetyUnavailable` for off where the user has not allowed it."""
         if not on and not self.settings.allow_unsafe:
             raise SafetyUnavailable("safety stays on: start the chat with --allow-unsafe, or confirm `/safety off`")
         self.settings.safety = on
@@ -116,9 +116,9 @@ class ChatSession:
         return stream
 
     def compare(self, asked: Mapping[str, Mapping[str, float]], question: str) -> dict[str, Reply]:
-        """Return heading -> reply to one question with one seed, as each of these; without a question, to the last.
+        """Return heading -> reply to a question, or to the last one again where it is empty, with one seed for all.
 
-        Nothing of it is kept.
+        `asked` maps a heading to the weights of its personas. No reply is kept.
         """
         conversation = self._so_far(replacing=not question)
         question = question or self.last_turn().user
@@ -133,7 +133,7 @@ class ChatSession:
         return dict(zip(asked, replies, strict=True))
 
     def keep(self, asked: Ask, reply: Reply) -> Turn:
-        """Append a turn to the conversation and to its file, in place of the last where it replaces it; return it."""
+        """Append a turn to the conversation and to its file, taking back the last one if it replaces it; return it."""
         projections = {name: [round(value, 2) for value in values] for name, values in reply.projections.items()}
         turn = Turn(
             user=asked.question,
@@ -153,7 +153,7 @@ class ChatSession:
         return turn
 
     def write(self, entry: Turn | Event) -> None:
-        """Append to the session's file, which begins with the first turn."""
+        """Append to the session's file; an event before the first turn is not written."""
         if self.log is None:
             if not isinstance(entry, Turn):
                 return
@@ -176,19 +176,19 @@ class ChatSession:
         return turn
 
     def clear(self) -> None:
-        """Forget the conversation; its file stays, and a new one begins."""
+        """Begin a new conversation and a new file; the old file stays."""
         self.conversation.clear()
         if self.log is not None:
             self.log.end()
         self.log, self.last, self.session_name = None, None, ""
 
     def set_system(self, text: str) -> None:
-        """Give the model a system prompt of the user's."""
+        """Set the user's own system prompt; an empty text removes it."""
         self.conversation.system = text
         self.write(Event(kind="system", text=text))
 
     def save_as(self, name: str) -> None:
-        """Go on under a name of the user's: all turns are written again, and the old file is ended."""
+        """Go on under a name that the user gives: write all turns into a new file, and end the old one."""
         new = SessionLog.new(self.folder, self.engine.model.identity, name)
         if self.conversation.system:
             new.add(Event(kind="system", text=self.conversation.system))
@@ -199,9 +199,9 @@ class ChatSession:
         self.log, self.session_name = new, name
 
     def resume(self, name: str) -> None:
-        """Go on with a session as its last turn was steered; what has changed since becomes notes.
+        """Go on with a saved session, steered as its last turn was; note what has changed since.
 
-        Safety stays as it is: a session that was held without the floor does not turn it off.
+        Safety stays as it is: resuming a session that was held without the floor does not turn it off.
         """
         log, conversation = load_session(self.folder, name)
         if self.log is not None:
@@ -213,40 +213,40 @@ class ChatSession:
         self._steer_as_before()
 
     def close(self) -> None:
-        """Note in the session's file that the chat was left."""
+        """Record in the session's file that the user left the chat."""
         if self.log is not None:
             self.log.end()
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
-        """Return persona -> digest of its file, for those that are there."""
+        """Return persona -> digest of its file, for those that are extracted."""
         paths = self.manager.paths()
         return {name: digest(paths[name].read_bytes()) for name in names if name in paths}
 
     def status(self) -> str:
-        """Return the state in a line."""
+        """Return personas, strength, safety and number of turns in one line."""
         settings, turns = self.settings, len(self.conversation.turns)
         prompting = {"off": "", "with": "; with its system prompt", "only": "; by its system prompt alone"}
-        parts = [
+        words = [
             f"persona {mixture(settings.personas) or 'none'}",
             f"strength {settings.strength:g}",
             f"safety {'on' if settings.safety else 'OFF'}{prompting[settings.prompting]}",
             f"{turns} turn{'' if turns == 1 else 's'}",
         ]
-        return "; ".join(parts)
+        return "; ".join(words)
 
     def resampled(self, **changes: float) -> None:
-        """Sample otherwise from now on."""
+        """Change fields of the sampling from now on."""
         self.settings.sampling = replace(self.settings.sampling, **changes)  # type: ignore[arg-type]
 
     def _so_far(self, replacing: bool) -> Conversation:
-        """Return what a new reply is read after: everything, or all but the turn that it replaces."""
+        """Return the conversation that a new reply follows: all of it, or all but the turn that the reply replaces."""
         if not replacing:
             return self.conversation
         self.last_turn()
         return self.conversation.before_the_last()
 
     def _messages(self, conversation: Conversation, question: str, personas: Mapping[str, float]) -> list[Message]:
-        """Return what the model is asked; turns that no longer fit are skipped, with a note."""
+        """Return what the model reads; turns that no longer fit are skipped, with a note."""
         model = self.engine.model
         prompt = persona_prompt(self.manager, personas, self.settings.prompting)
         reply = min(self.settings.sampling.max_new_tokens, _SHORTEST_REPLY, model.context_length // 4)
@@ -257,7 +257,7 @@ class ChatSession:
         return conversation.messages(question, prompt)
 
     def _tell_of(self, asked: Ask, stream: ReplyStream, messages: int) -> None:
-        """Let monitors know of a reply that is about to be made; where there are none, do nothing."""
+        """Tell the turn monitors, if there are any, of the reply that is about to be made."""
         if self.monitors.any:
             steering = stream.request
             request = TurnRequest(
@@ -277,34 +277,34 @@ class ChatSession:
             self.notes.append(f"it goes on as {mixture(receipt.personas)} at strength {receipt.strength:g}")
 
     def _warn_of_drift(self, turn: Turn) -> None:
-        edge, read = self.calibrated_edge(), turn.receipt.assistant_projection
-        if edge is None or read is None or read >= edge or self.warned:
+        edge, projection = self.calibrated_edge(), turn.receipt.assistant_projection
+        if edge is None or projection is None or projection >= edge or self.warned:
             return
         self.warned = True
         self.notes.append(
-            f"the conversation has drifted: {read:+.1f} on the assistant axis, below {edge:+.1f}, where 99 % of the "
-            "default assistant's tokens lie above; /drift shows it, /strength lowers it"
+            f"the conversation has drifted: {projection:+.1f} on the assistant axis, below {edge:+.1f}, where 99 % of "
+            "the default assistant's tokens lie above; /drift shows it, /strength lowers it"
         )
 
     def calibrated_edge(self) -> float | None:
-        """Return the assistant axis's first percentile where it is read; None where the model has no such axis."""
+        """Return the first percentile of the assistant axis at the layer that is probed; None without that axis."""
         return self._percentile(ASSISTANT, 1.0, self.engine.model.target_layers[-1])
 
     def floor_value(self) -> float | None:
-        """Return the safety floor where the safety axis is read; None where it is not held."""
+        """Return the safety floor at the layer that is probed; None where it is not held."""
         if not self.settings.safety:
             return None
         level = self.manager.config.steering.safety_floor_percentile
         return self._percentile(SAFETY, level, self.engine.model.capping_layers[-1])
 
-    def _percentile(self, part: str, level: float, layer: int) -> float | None:
-        """Return an axis's percentile at a layer; its file is read once, because the status line asks at every key."""
-        if part not in self.percentiles and self.manager.store.part_path(part) is not None:
-            axis = self.manager.store.axis(part, self.engine.model.identity)
-            self.percentiles[part] = float(axis.percentile(level)[layer])
-        return self.percentiles.get(part)
+    def _percentile(self, axis_name: str, level: float, layer: int) -> float | None:
+        """Return an axis's percentile at a layer, read once: the status line asks for it at every key stroke."""
+        if axis_name not in self.percentiles and self.manager.store.part_path(axis_name) is not None:
+            axis = self.manager.store.axis(axis_name, self.engine.model.identity)
+            self.percentiles[axis_name] = float(axis.percentile(level)[layer])
+        return self.percentiles.get(axis_name)
 
 
 def checked_strength(strength: float) -> float:
-    """Return a strength in range, or raise `SteeringError`."""
+    """Return the strength; raise `SteeringError` for one out of range."""
     return SteeringRequest({}, strength).strength

@@ -92,9 +92,9 @@ def tiny_chat(tiny_engine: SteeringEngine) -> ChatSession:
     """Make a chat with `tiny_engine` in which nothing is said yet, and nothing steers; one a test."""
     from concurrent.futures import Future
 
-    from persona_core.chat.session import ChatSession, Settings
+    from persona_core.chat.session import ChatSession, ChatSettings
     from persona_core.model.decoding import Sampling
 
     loaded: Future[SteeringEngine] = Future()
     loaded.set_result(tiny_engine)
-    return ChatSession(tiny_engine.manager, loaded, Settings({}, 1.0, True, Sampling(4, 1.0)))
+    return ChatSession(tiny_engine.manager, loaded, ChatSettings({}, 1.0, True, Sampling(4, 1.0)))

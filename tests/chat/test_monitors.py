@@ -15,7 +15,7 @@ from persona_core import SteeringEngine, hookimpl
 from persona_core.chat.ask import Ask
 from persona_core.chat.conversation import Turn
 from persona_core.chat.monitors import TurnMonitors
-from persona_core.chat.session import ChatSession, Settings
+from persona_core.chat.session import ChatSession, ChatSettings
 from persona_core.cli.chat.editor import PipeEditor
 from persona_core.cli.chat.loop import Loop
 from persona_core.cli.chat.registry import all_commands
@@ -72,7 +72,7 @@ def new_session(engine: SteeringEngine, found: Sequence[Distribution]) -> ChatSe
     manager = type(engine.manager)(engine.manager.config, plugins=load_plugins(installed=found))
     loaded: Future[SteeringEngine] = Future()
     loaded.set_result(engine)
-    return ChatSession(manager, loaded, Settings({}, 1.0, True, Sampling(3, 1.0)))
+    return ChatSession(manager, loaded, ChatSettings({}, 1.0, True, Sampling(3, 1.0)))
 
 
 def talk(session: ChatSession, asked: Ask | None = None) -> Turn:

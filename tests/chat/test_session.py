@@ -13,7 +13,7 @@ from persona_core.chat.ask import Ask
 from persona_core.chat.commands import Confirm, Edit, Leave, Outcome, SideBySide
 from persona_core.chat.conversation import Turn
 from persona_core.chat.log import load_session
-from persona_core.chat.session import ChatSession, Settings
+from persona_core.chat.session import ChatSession, ChatSettings
 from persona_core.cli.chat.registry import all_commands, run_line
 from persona_core.cli.chat.status_line import in_lines
 from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
@@ -29,7 +29,7 @@ COMMANDS = all_commands(load_plugins())
 def new_session(engine: SteeringEngine, **changes: object) -> ChatSession:
     loaded: Future[SteeringEngine] = Future()
     loaded.set_result(engine)
-    chosen = Settings({}, 1.0, True, Sampling(3, 1.0), **changes)  # type: ignore[arg-type]
+    chosen = ChatSettings({}, 1.0, True, Sampling(3, 1.0), **changes)  # type: ignore[arg-type]
     return ChatSession(engine.manager, loaded, chosen)
 
 

@@ -12,7 +12,7 @@ from persona_core.errors import SafetyUnavailable
 from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.chat.session import ChatSession, Settings
+    from persona_core.chat.session import ChatSession, ChatSettings
 
 
 @click.command("chat")
@@ -38,12 +38,12 @@ def command(app: App, options: SteeringOptions, resume: str | None, allow_unsafe
     _start(app, manager, _settings(manager, options, allow_unsafe), options.system, resume)
 
 
-def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: bool) -> Settings:
-    from persona_core.chat.session import Settings
+def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: bool) -> ChatSettings:
+    from persona_core.chat.session import ChatSettings
 
     config = manager.config
     request = options.request(config, {})
-    settings = Settings(
+    settings = ChatSettings(
         options.personas(), request.strength, request.safety, options.sampling(config),
         options.seed, options.prompting(), allow_unsafe,
     )  # fmt: skip
@@ -52,7 +52,7 @@ def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: b
     return settings
 
 
-def _start(app: App, manager: PersonaManager, settings: Settings, system: str, resume: str | None) -> None:
+def _start(app: App, manager: PersonaManager, settings: ChatSettings, system: str, resume: str | None) -> None:
     from persona_core.base.background import in_background
     from persona_core.chat.session import ChatSession
     from persona_core.cli.chat.editor import pick_editor
