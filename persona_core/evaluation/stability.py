@@ -8,20 +8,21 @@ from persona_core.vectors.file import VectorHeader
 
 
 class StabilityResult(Record):
-    """persona -> cosine of two halves of its data, and of a half with the whole, as stored at extraction."""
+    """persona -> cosine of two halves of its data, and of a half with the whole; only those that were extracted."""
 
     split_half: dict[str, float]
     half_whole: dict[str, float]
 
 
 def stored_stability(evaluation: Evaluation) -> StabilityResult:
-    """Return what extraction measured of every persona; not a number where a header holds nothing."""
-    headers = {name: evaluation.manager.persona(name, evaluation.model.identity).header for name in evaluation.personas}
+    """Return what extraction measured; a persona made from a raw vector has no halves and is left out."""
+    model = evaluation.model.identity
+    headers = [evaluation.manager.persona(name, model).header for name in evaluation.personas]
     return StabilityResult(
-        split_half={name: _measured(header, "split_half_cosine") for name, header in headers.items()},
-        half_whole={name: _measured(header, "half_whole_cosine") for name, header in headers.items()},
+        split_half=_measured(headers, "split_half_cosine"), half_whole=_measured(headers, "half_whole_cosine")
     )
 
 
-def _measured(header: VectorHeader, figure: str) -> float:
-    return float(header.measured.get(figure, float("nan")))  # type: ignore[arg-type]
+def _measured(headers: list[VectorHeader], figure: str) -> dict[str, float]:
+    figures = {header.name: header.measured.get(figure) for header in headers}
+    return {name: cosine for name, cosine in figures.items() if isinstance(cosine, float)}
