@@ -5,7 +5,7 @@ import click
 from persona_core.cli.app import App
 from persona_core.cli.file_lines import dataset_lines
 from persona_core.cli.generator_option import generator_option
-from persona_core.extraction.data import dataset_path, find_generator, persona_dataset, safety_dataset
+from persona_core.extraction.data import find_generator, persona_dataset, safety_dataset
 from persona_core.extraction.dataset_files import KINDS, write_datasets
 from persona_core.personas.dataset import to_text
 
@@ -60,6 +60,6 @@ def show(app: App, name: str | None) -> None:
         click.echo(to_text(safety_dataset(manager) if name == "safety" else persona_dataset(manager, name)), nl=False)
         return
     rows = {"safety": (manager.workspace.safety_dataset, "safety")}
-    rows |= {persona: (dataset_path(manager, persona), "personas") for persona in manager.archetypes}
+    rows |= {persona: (manager.workspace.persona_dataset(persona), "personas") for persona in manager.archetypes}
     for row, (path, kind) in rows.items():
         click.echo(f"{row:20} {path if path.is_file() else f'not written: datasets generate {kind}'}")

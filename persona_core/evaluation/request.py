@@ -64,7 +64,7 @@ def measure(
 
     Raises `PluginError`, before the model is loaded, for a judge or a prompt set that no package brings.
     """
-    folder = manager.workspace.evaluation(manager.slug)
+    workspace = manager.workspace
     prompts = _prompts(manager, request.prompt_sets)
     judge = manager.plugins.find("register_judges", request.judge, "judge")
     evaluation = Evaluation(
@@ -75,11 +75,11 @@ def measure(
         prompts=prompts,
         size=Size(**request.size),
         seed=request.seed,
-        replies=reply_cache(folder / "replies.jsonl"),
-        scores=score_cache(folder / "scores.jsonl"),
+        replies=reply_cache(workspace.evaluation_replies(manager.slug)),
+        scores=score_cache(workspace.evaluation_scores(manager.slug)),
         progress=progress,
     )
-    return evaluate(evaluation, folder, request.parts or None)
+    return evaluate(evaluation, request.parts)
 
 
 def _prompts(manager: PersonaManager, names: Sequence[str]) -> PromptSet:

@@ -1,11 +1,10 @@
-"""Run an evaluation part by part. A finished part is kept on disk, so that a killed run goes on where it was."""
+"""Run: measures an evaluation part by part and keeps each finished part on disk, so that a killed run goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -19,16 +18,14 @@ from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import SafetyResult, measure_safety
 from persona_core.evaluation.stability import StabilityResult, stored_stability
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the report: its field, what it measures, and the type of the figures."""
+    """One part of the report: its field, the function that measures it, and the type of its figures."""
 
     field: str
     measure: Callable[[Evaluation], Any]
-    kind: Any
+    figures: Any
 
 
 PARTS = (
@@ -42,34 +39,37 @@ PARTS = (
 )
 
 
-def evaluate(evaluation: Evaluation, folder: Path, parts: Sequence[str] | None = None) -> EvaluationReport:
-    """Measure every part that is named (all where none is), keeping each in `folder` as it is finished."""
-    place = folder / evaluation.digest()
-    found = {
-        part.field: _kept(place / f"{part.field}.json", part, evaluation)
-        for part in PARTS
-        if parts is None or part.field in parts
-    }
-    report = EvaluationReport(**_provenance(evaluation), **found)
-    write_atomically(folder / "report.json", report.model_dump_json(indent=1) + "\n")
+def evaluate(evaluation: Evaluation, parts: Sequence[str] = ()) -> EvaluationReport:
+    """Measure the named parts, all where none is named, and write the report into the workspace.
+
+    A part that an earlier run has finished under the same digest is read and not measured again.
+    """
+    digest = evaluation.digest()
+    chosen = [part for part in PARTS if not parts or part.field in parts]
+    figures = {part.field: _finished(evaluation, digest, part) for part in chosen}
+    report = EvaluationReport(**_provenance(evaluation), digest=digest, **figures)
+    path = evaluation.manager.workspace.evaluation_report(evaluation.manager.slug)
+    write_atomically(path, report.model_dump_json(indent=1) + "\n")
     return report
 
 
-def _kept(path: Path, part: Part, evaluation: Evaluation) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(part.kind)
+def _finished(evaluation: Evaluation, digest: str, part: Part) -> Any:
+    """Return a part's figures: read where they are kept, else measured and kept."""
+    adapter: TypeAdapter[Any] = TypeAdapter(part.figures)
+    path = evaluation.manager.workspace.evaluation_part(evaluation.manager.slug, digest, part.field)
     if path.is_file():
         return adapter.validate_json(read_text(path))
-    found = part.measure(evaluation)
-    write_atomically(path, adapter.dump_json(found, indent=1).decode() + "\n")
-    return found
+    figures = part.measure(evaluation)
+    write_atomically(path, adapter.dump_json(figures, indent=1).decode() + "\n")
+    return figures
 
 
 def _provenance(evaluation: Evaluation) -> dict[str, Any]:
+    model = evaluation.model
     return {
-        "model": evaluation.model.identity,
-        "machine": describe_machine(str(evaluation.model.device), str(evaluation.model.dtype).removeprefix("torch.")),
         **provenance(evaluation.seed),
-        "digest": evaluation.digest(),
+        "model": model.identity,
+        "machine": describe_machine(str(model.device), str(model.dtype).removeprefix("torch.")),
         "judge": evaluation.judge.name,
         "prompt_set": evaluation.prompts.name,
         "personas": list(evaluation.personas),

@@ -57,8 +57,7 @@ class ActivationExtractor:
         self.model = model
         self.config = config or model.config
         self.progress = progress
-        place = self.config.workspace.cache / model.identity.slug / "rollouts.jsonl"
-        self._cache = reply_cache(place)
+        self._cache = reply_cache(self.config.workspace.rollouts(model.identity.slug))
 
     def extract_for_persona(
         self,

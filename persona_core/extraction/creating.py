@@ -8,7 +8,7 @@ from pathlib import Path
 from persona_core.base.files import write_atomically
 from persona_core.base.names import check_name
 from persona_core.errors import ArchetypeError, DatasetError
-from persona_core.extraction.data import dataset_path, own_dataset, write_dataset
+from persona_core.extraction.data import own_dataset, write_dataset
 from persona_core.extraction.generators import DatasetGenerator
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.dataset import PersonaDataset
@@ -50,7 +50,7 @@ def write_persona(manager: PersonaManager, persona: NewPersona) -> list[Path]:
 
     Raises `DatasetError`, with nothing written, where an edited dataset of the same name is there.
     """
-    path = dataset_path(manager, persona.archetype.name)
+    path = manager.workspace.persona_dataset(persona.archetype.name)
     if persona.dataset is not None and not write_dataset(path, persona.dataset):
         raise DatasetError(f"{path} is there and was edited; delete it or choose another name")
     archetype_file = manager.workspace.archetype_file(persona.archetype.name)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persona_core.base.files import read_text, write_atomically
-from persona_core.base.names import check_name
 from persona_core.errors import DatasetError, PluginError
 from persona_core.extraction.generators import DatasetGenerator, TakesArgument, WritesWithModel
 from persona_core.personas.archetype import Archetype
@@ -50,7 +49,7 @@ def _with_model(found: WritesWithModel, model: Callable[[], ModelWrapper] | None
 
 def persona_dataset(manager: PersonaManager, name: str) -> PersonaDataset:
     """Return the workspace's dataset of a persona, or the one its archetype gives."""
-    path = dataset_path(manager, name)
+    path = manager.workspace.persona_dataset(name)
     if path.is_file():
         return from_text(PersonaDataset, read_text(path), str(path))
     return generated_persona(manager, name, find_generator(manager))
@@ -102,11 +101,6 @@ def evaluation_questions(manager: PersonaManager, names: Sequence[str], n_calibr
 def _fresh(manager: PersonaManager, datasets: Sequence[PersonaDataset]) -> list[str]:
     used = {question for dataset in datasets for question in dataset.questions}
     return [question for question in manager.question_bank() if question not in used]
-
-
-def dataset_path(manager: PersonaManager, name: str) -> Path:
-    """Return where a persona's dataset is kept."""
-    return manager.workspace.persona_datasets / f"{check_name(name)}.yaml"
 
 
 def write_dataset(path: Path, dataset: PersonaDataset | SafetyDataset, *, force: bool = False) -> bool:

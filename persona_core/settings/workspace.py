@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from persona_core.base.names import check_name
 from persona_core.errors import WorkspaceError
 
 HOME_VARIABLE = "PERSONA_STEER_HOME"
@@ -36,6 +37,10 @@ class Workspace:
         """One YAML a persona: its dataset."""
         return self.datasets / "personas"
 
+    def persona_dataset(self, name: str) -> Path:
+        """Return the file of one persona's dataset; raise `PersonaError` for a name that breaks the rules."""
+        return self.persona_datasets / f"{check_name(name)}.yaml"
+
     @property
     def safety_dataset(self) -> Path:
         """The refusing and complying replies that the safety axis is made from."""
@@ -60,6 +65,10 @@ class Workspace:
         """Rollouts from which an interrupted extraction resumes."""
         return self.root / "cache"
 
+    def rollouts(self, slug: str) -> Path:
+        """Return the file of the finished replies that one model's extractions keep."""
+        return self.cache / slug / "rollouts.jsonl"
+
     @property
     def evaluations(self) -> Path:
         """One folder a model: its reports."""
@@ -72,6 +81,18 @@ class Workspace:
     def evaluation_report(self, slug: str) -> Path:
         """Return the report of one model's last evaluation."""
         return self.evaluation(slug) / "report.json"
+
+    def evaluation_replies(self, slug: str) -> Path:
+        """Return the file of the finished replies that one model's evaluations keep."""
+        return self.evaluation(slug) / "replies.jsonl"
+
+    def evaluation_scores(self, slug: str) -> Path:
+        """Return the file of the judges' scores that one model's evaluations keep."""
+        return self.evaluation(slug) / "scores.jsonl"
+
+    def evaluation_part(self, slug: str, digest: str, part: str) -> Path:
+        """Return the file of one finished part; `digest` is that of all that the part's figures depend on."""
+        return self.evaluation(slug) / digest / f"{part}.json"
 
     @property
     def conversations(self) -> Path:

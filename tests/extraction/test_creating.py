@@ -8,7 +8,7 @@ from persona_core import Archetype, PersonaManager, get_config
 from persona_core.errors import ArchetypeError, DatasetError, VectorNotFound
 from persona_core.extraction.axes import require_axes
 from persona_core.extraction.creating import NewPersona, check_free, new_persona, write_persona
-from persona_core.extraction.data import dataset_path, find_generator, persona_dataset
+from persona_core.extraction.data import find_generator, persona_dataset
 from persona_core.extraction.generators import Templates
 from persona_core.personas.dataset import PersonaDataset
 
@@ -37,7 +37,7 @@ def test_a_description_becomes_an_archetype_that_extraction_reads_by_itself(mana
 
 def test_what_another_generator_makes_is_written_as_the_dataset(manager: PersonaManager) -> None:
     persona = new_persona(manager, "pirate", "a grumpy pirate", None, Shouting())
-    assert write_persona(manager, persona)[1:] == [dataset_path(manager, "pirate")]
+    assert write_persona(manager, persona)[1:] == [manager.workspace.persona_dataset("pirate")]
     assert "A GRUMPY PIRATE" in persona_dataset(manager, "pirate").persona_prompts[0]
 
 
@@ -58,7 +58,7 @@ def test_a_name_that_is_taken_or_a_path_is_refused(manager: PersonaManager, name
 
 def test_an_edited_dataset_is_not_overwritten_and_nothing_is_written_beside_it(manager: PersonaManager) -> None:
     persona = new_persona(manager, "pirate", "a grumpy pirate", None, Shouting())
-    path = dataset_path(manager, "pirate")
+    path = manager.workspace.persona_dataset("pirate")
     path.parent.mkdir(parents=True)
     path.write_text("mine\n")
     with pytest.raises(DatasetError, match="was edited"):

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from persona_core import PersonaManager, get_config
+from persona_core import get_config
 from persona_core.errors import WorkspaceError
-from persona_core.extraction.data import dataset_path
 from persona_core.extraction.new_workspace import make_workspace
 
 
@@ -24,7 +23,7 @@ def test_what_is_missing_is_written_and_every_folder_is_there(workspace_folder: 
 def test_a_second_time_edited_files_are_kept(workspace_folder: Path) -> None:
     config = get_config(workspace_folder, model="smollm2")
     make_workspace(config)
-    sage = dataset_path(PersonaManager(config), "sage")
+    sage = config.workspace.persona_dataset("sage")
     sage.write_text(sage.read_text() + "# mine\n")
     files = make_workspace(config)
     assert not files.config_written

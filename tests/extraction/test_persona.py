@@ -36,7 +36,7 @@ def test_a_killed_run_goes_on_where_it_was_and_the_half_written_never_counts(mod
     seen = []
     first = ActivationExtractor(model, config)
     whole = first.roll_out(PIRATE, QUESTIONS, "persona")
-    path = config.workspace.cache / model.identity.slug / "rollouts.jsonl"
+    path = config.workspace.rollouts(model.identity.slug)
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
     assert len(reply_cache(path).entries) == 5

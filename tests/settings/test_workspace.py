@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.errors import WorkspaceError
+from persona_core.errors import PersonaError, WorkspaceError
 from persona_core.settings.workspace import HOME_VARIABLE, MARK, Workspace, find_workspace, is_workspace, user_folder
 
 
@@ -81,7 +81,22 @@ def test_each_model_has_evaluations_of_its_own_with_the_report_among_them(tmp_pa
     assert workspace.evaluation("one") != workspace.evaluation("other")
     assert workspace.evaluations in workspace.evaluation("one").parents
     assert workspace.evaluation_report("one").parent == workspace.evaluation("one")
+    for path in (
+        workspace.evaluation_replies("one"),
+        workspace.evaluation_scores("one"),
+        workspace.evaluation_part("one", "d1", "effect"),
+    ):
+        assert workspace.evaluation("one") in path.parents
+    assert workspace.evaluation_part("one", "d1", "effect") != workspace.evaluation_part("one", "d2", "effect")
+    assert workspace.rollouts("one") != workspace.rollouts("other")
     assert workspace.archetype_file("pirate").parent == workspace.archetypes
+
+
+def test_the_name_of_a_dataset_never_leads_out_of_its_folder(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.persona_dataset("sage").parent == workspace.persona_datasets
+    with pytest.raises(PersonaError, match="is not a persona name"):
+        workspace.persona_dataset("../sage")
 
 
 def test_a_workspace_exists_once_it_has_a_config(tmp_path: Path) -> None:
