@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 import torch
@@ -210,39 +209,3 @@ def test_rows_of_a_batch_come_out_as_alone(seed: int, alike: float) -> None:
         alone = arm([plan], torch.device("cpu"))[0](hidden[row : row + 1])
         torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(chosen, together[[2, 0]], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_clamps_on_one_direction_are_one_and_lower_ends_come_first(order: Sequence[int]) -> None:
-    (a,) = axes(1, 5, 0)
-    own = [ClampProjection(0, a, low=1.0), ClampProjection(0, a.clone(), low=-1.0, high=0.5), ClampProjection(0, -a)]
-    layer = arm([SteeringPlan(clamps=tuple(own[place] for place in order))], torch.device("cpu"))[0]
-    assert len(layer.clamps) == 2
-    bounded = next(clamp for clamp in layer.clamps if torch.equal(clamp.unit_direction[0, 0], a))
-    assert (float(bounded.low), float(bounded.high)) == (1.0, 1.0)  # type: ignore[arg-type]
-
-
-def test_an_audited_bound_moves_nothing_and_counts_what_it_would_have_moved() -> None:
-    """Two tokens of three lie outside 1..3, by 2 and by 1.5; a clamp holds one of them, which then counts no more."""
-    a, b = torch.eye(HIDDEN)[:2]
-    hidden = torch.zeros(1, 3, HIDDEN)
-    hidden[0, :, 0] = torch.tensor([-1.0, 2.0, 4.5])
-    audit = ClampProjection(0, a, low=1.0, high=3.0, audit=True)
-    for clamps, hits, farthest in (((), 2, 2.0), ((ClampProjection(0, a, low=1.0),), 1, 1.5)):
-        plan = SteeringPlan(clamps=(*clamps, ClampProjection(0, b)), audits=(audit,))
-        layer, plain = (arm([each], torch.device("cpu"))[0] for each in (plan, replace(plan, audits=())))
-        assert torch.equal(layer(hidden), plain(hidden))
-        assert (layer.tally.settled().audit_hits.tolist(), layer.tally.settled().audit_distance.tolist()) == (
-            [[hits]],
-            [[farthest]],
-        )
-
-
-def test_audits_of_rows_are_counted_apart_and_padding_not_at_all() -> None:
-    a = torch.eye(HIDDEN)[0]
-    plans = [SteeringPlan(audits=(ClampProjection(0, a, low=1.0, audit=True),)), SteeringPlan(clamps=())]
-    layer = arm(plans, torch.device("cpu"))[0]
-    layer.keep = torch.tensor([[False, True, True], [True, True, True]])
-    layer(torch.zeros(2, 3, HIDDEN))
-    assert layer.tally.settled().audit_hits.tolist() == [[2.0], [0.0]]
-    assert layer.tally.settled().audit_distance.tolist() == [[1.0], [0.0]]
