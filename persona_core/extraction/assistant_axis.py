@@ -22,7 +22,7 @@ from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
 from persona_core.vectors.file import VectorHeader
 from persona_core.vectors.maths import auc, mean_difference, quantiles, unit
-from persona_core.vectors.store import ASSISTANT, BASELINE
+from persona_core.vectors.store import BASELINE
 from persona_core.vectors.vector import Axis, Baseline
 
 
@@ -97,7 +97,7 @@ def extract_baseline(work: AxisExtraction) -> Baseline:
     header = work.header("baseline", BASELINE, "the default assistant's mean response activation")
     norms = work.extractor.residual_norms(work.default.rollouts)
     baseline = Baseline(header, work.default.mean.mean(0), norms)
-    baseline.save(work.manager.store.own / f"{BASELINE}.safetensors")
+    work.manager.store.save(baseline)
     return baseline
 
 
@@ -119,7 +119,7 @@ def extract_assistant_axis(work: AxisExtraction) -> Axis:
     }
     header = work.header("axis", "assistant", "from playing a role to the default assistant", **fields)
     axis = Axis(header, directions, projection_quantiles(work, directions), shared, work.gradients.mean(0))
-    axis.save(work.manager.store.own / f"{ASSISTANT}.safetensors")
+    work.manager.store.save(axis)
     return axis
 
 

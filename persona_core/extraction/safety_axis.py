@@ -73,7 +73,7 @@ def extract_safety_axis(work: AxisExtraction) -> Axis:
     header = work.header("axis", "safety", "from complying with harm to refusing it", **fields)
     axis = Axis(header, directions, projection_quantiles(work, directions))
     axis = calibrate_floor(work.model, axis, data, work.default.rollouts, progress=work.progress)
-    axis.save(work.manager.store.own / f"{SAFETY}.safetensors")
+    work.manager.store.save(axis)
     return axis
 
 
@@ -87,7 +87,7 @@ def recalibrate(work: AxisExtraction) -> Axis:
     check_axis(work.model, measured["heldout_auc"], measured["persona_auc"])  # type: ignore[arg-type]
     axis = axis.with_header(measured=measured, target_layers=work.model.capping_layers)
     axis = calibrate_floor(work.model, axis, data, work.default.rollouts, progress=work.progress)
-    axis.save(work.manager.store.own / f"{SAFETY}.safetensors")
+    work.manager.store.save(axis)
     return axis
 
 

@@ -122,8 +122,7 @@ class PersonaManager:
 
     def save(self, vector: PersonaVector) -> Path:
         """Write a persona into the workspace."""
-        path = self.store.persona_path(vector.name)
-        vector.save(path)
+        path = self.store.save(vector)
         self._show(vector.name)
         return path
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from persona_core.model.wrapper import ModelWrapper
     from persona_core.settings.config import Config
     from persona_core.settings.installed import PluginManager
+    from persona_core.vectors.store import VectorStore
 
 LAYERS, HIDDEN, CONTEXT = 6, 32, 512
 TARGET_LAYERS, CAPPING_LAYERS = (2, 3), (4, 5)
@@ -41,7 +42,7 @@ def example_engine(folder: Path, plugins: PluginManager | None = None) -> Steeri
     model = ModelWrapper(config, plugins=plugins, loaded=_random_model())
     vars(model)["end_tokens"] = frozenset()
     manager = PersonaManager(config, plugins=plugins)
-    _save_vectors(model, manager.store.persona_path, manager.store.own)
+    _save_vectors(model, manager.store)
     return SteeringEngine(model, manager)
 
 
@@ -99,10 +100,9 @@ def _tokenizer() -> Any:
     return wrapped(tokenizer_object=tokenizer, chat_template=_TEMPLATE, **_SPECIAL)
 
 
-def _save_vectors(model: ModelWrapper, persona_path: Any, folder: Path) -> None:
+def _save_vectors(model: ModelWrapper, store: VectorStore) -> None:
     for name in PERSONAS:
         vector = example_vector(name, LAYERS, HIDDEN)
-        vector.with_header(model=model.identity, target_layers=TARGET_LAYERS).save(persona_path(name))
+        store.save(vector.with_header(model=model.identity, target_layers=TARGET_LAYERS))
     for name in ("safety", "assistant"):
-        axis = example_axis(name, LAYERS, HIDDEN).with_header(model=model.identity)
-        axis.save(folder / f"{name}_axis.safetensors")
+        store.save(example_axis(name, LAYERS, HIDDEN).with_header(model=model.identity))

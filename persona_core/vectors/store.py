@@ -88,6 +88,17 @@ class VectorStore:
         """Return a persona; raise `VectorNotFound`, `VectorCorrupt` or `VectorMismatch`."""
         return _checked(self._read(PersonaVector, self.find_persona(name)), identity, f"persona {name!r}")
 
+    def save(self, vector: Axis | Baseline | PersonaVector) -> Path:
+        """Write a vector into the workspace, whole or not at all, and return its file."""
+        path = self._written_path(vector.header)
+        vector.save(path)
+        return path
+
+    def _written_path(self, header: VectorHeader) -> Path:
+        if header.kind == "persona":
+            return self.persona_path(header.name)
+        return self.own / f"{BASELINE if header.kind == 'baseline' else f'{header.name}_axis'}.safetensors"
+
     def _read(self, kind: type[V], path: Path) -> V:
         """Return a file's vector: from memory until the file changes. Nobody may write to its tensors."""
         stamp = _stamp(path)

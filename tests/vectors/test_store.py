@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from persona_core.errors import VectorMismatch, VectorNotFound
+from persona_core.testing.examples import example_axis
 from persona_core.vectors import file as vector_file
 from persona_core.vectors.file import ModelIdentity
-from persona_core.vectors.store import VectorStore
-from persona_core.vectors.vector import PersonaVector
+from persona_core.vectors.store import ASSISTANT, BASELINE, SAFETY, VectorStore
+from persona_core.vectors.vector import Baseline, PersonaVector
 
 MakeVector = Callable[..., PersonaVector]
 
@@ -45,6 +46,18 @@ def test_the_workspaces_file_hides_a_ready_made_one(
     make_vector("sage", seed=1).save(store.persona_path("sage"))
     assert store.personas() == {"creator": ready / "creator.safetensors", "sage": store.persona_path("sage")}
     assert store.persona("sage").raw.equal(make_vector("sage", seed=1).raw)
+
+
+def test_what_is_saved_is_what_is_read(store: VectorStore, make_vector: MakeVector) -> None:
+    sage, safety = make_vector("sage"), example_axis("safety")
+    header = safety.header.model_copy(update={"kind": "baseline", "name": BASELINE})
+    baseline = Baseline(header, safety.directions, safety.directions.norm(dim=-1))
+    paths = [store.save(vector) for vector in (sage, safety, baseline)]
+    assert paths == [store.persona_path("sage"), store.part_path(SAFETY), store.part_path(BASELINE)]
+    assert store.persona("sage").raw.equal(sage.raw)
+    assert store.axis(SAFETY).directions.equal(safety.directions)
+    assert store.baseline().mean.equal(baseline.mean)
+    assert store.part_path(ASSISTANT) is None
 
 
 def test_a_file_is_read_once_until_it_is_written_again(
