@@ -8,7 +8,7 @@ from typing import Any
 
 from persona_core.base.messages import Message, question_messages
 from persona_core.engine.planning import build_plan
-from persona_core.engine.receipt import Receipt, projections, steering_fields
+from persona_core.engine.receipt import Receipt, probe_readings, steering_fields
 from persona_core.engine.request import Speaker, SteeringRequest, as_request
 from persona_core.errors import PromptError
 from persona_core.model.batching import common_length
@@ -59,7 +59,7 @@ class ReplyStream:
     def reply(self) -> Reply:
         """The reply so far. Raises `NoEffect` where a persona was asked for and changed nothing."""
         receipt = _receipt(self.model, self.row, self.request, self.armed, 0, self.reused)
-        return Reply(self._text(), receipt, projections(self.row.plan, self.armed, 0))
+        return Reply(self._text(), receipt, probe_readings(self.row.plan, self.armed, 0))
 
     def _text(self) -> str:
         return self.model.decode(self.row.tokens)
@@ -139,7 +139,7 @@ class SteeringEngine:
             Reply(
                 self.model.decode(row.tokens),
                 _receipt(self.model, row, request, armed, index, 0),
-                projections(row.plan, armed, index),
+                probe_readings(row.plan, armed, index),
             )
             for index, (row, request) in enumerate(zip(rows, requests, strict=True))
         ]

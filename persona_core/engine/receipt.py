@@ -121,7 +121,7 @@ def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: in
     }
 
 
-def projections(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, list[float]]:
+def probe_readings(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, list[float]]:
     """Return probe -> what it read of each token of a row's reply, in units of the residual stream."""
     return {probe.name: armed[probe.layer].tally.projections(row) for probe in plan.probes}
 

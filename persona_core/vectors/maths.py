@@ -96,13 +96,6 @@ def auc(positive: Float[Tensor, "rollout"], negative: Float[Tensor, "rollout2"])
     return float(above + 0.5 * level)
 
 
-def projections(
-    hidden: Float[Tensor, "*rows hidden"], unit_direction: Float[Tensor, "hidden"]
-) -> Float[Tensor, "*rows"]:
-    """Return the projections of rows on one direction, accumulated in float32."""
-    return hidden.float() @ unit_direction.float()
-
-
 def shift_into_range(
     hidden: Float[Tensor, "batch token hidden"],
     unit_direction: Float[Tensor, "rows 1 hidden"],

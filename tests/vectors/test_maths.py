@@ -319,11 +319,3 @@ def test_masked_mean_counts_only_what_the_mask_keeps(hidden: Tensor, kept: Any) 
         tokens = hidden[row][mask[row]]
         wanted = tokens.mean(0) if len(tokens) else torch.zeros(HIDDEN)
         torch.testing.assert_close(found[row], wanted, rtol=1e-5, atol=1e-4)
-
-
-@given(streams(), units(HIDDEN))
-def test_projections_accumulate_in_float32(hidden: Tensor, along: Tensor) -> None:
-    half = hidden.to(torch.bfloat16)
-    found = vm.projections(half, along)
-    assert found.dtype == torch.float32
-    assert bool(((found.double() - exact(half, along)).abs() <= dot_rounding(half, along)).all())
