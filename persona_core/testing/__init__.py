@@ -1,6 +1,6 @@
-"""What a plugin author's tests import: one check for each kind of object a plugin can bring, and small examples.
+"""Testing: what the tests of plugins import: a check for each kind of object, small examples, and pytest fixtures.
 
-Each name is imported when it is first asked for: pytest loads `fixtures` in every run of the environment.
+Each name is imported when it is first used, because pytest loads `fixtures` in every run of the environment.
 `strategies` needs hypothesis.
 """
 

@@ -1,4 +1,4 @@
-"""Small vectors, axes, contexts, replies and turns that need no model."""
+"""Examples: small vectors, axes, contexts, replies and turns that need no model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUANTILE_LEVELS = (0.0, 1.0, 25.0, 75.0, 99.0, 100.0)
 
 
 def example_vector(name: str, n_layers: int = 6, hidden: int = 16) -> PersonaVector:
-    """Return a calibrated persona with a direction of its own, steered at the middle layers."""
+    """Return a calibrated persona that is steered at the two middle layers; each name has other directions."""
     directions = _unit_rows(name, n_layers, hidden)
     header = _header("persona", name, n_layers, hidden).model_copy(
         update={
@@ -43,14 +43,14 @@ def example_axis(name: str, n_layers: int = 6, hidden: int = 16) -> Axis:
 
 
 def example_context(n_layers: int = 6, hidden: int = 16) -> CappingContext:
-    """Return a context with both axes at the start of a conversation; two layers are capped."""
+    """Return what a policy is given at the start of a conversation: both axes, and two layers to cap."""
     axes = {name: example_axis(name, n_layers, hidden) for name in ("safety", "assistant")}
     target = _middle(n_layers)
     return CappingContext(axes, (target[-1], target[-1] + 1), percentile=1.0, probe_layer=target[-1])
 
 
 def example_replies(model: ModelWrapper | None = None) -> list[JudgedReply]:
-    """Return three replies to one question, with the tokens of `model`, or without any meaning."""
+    """Return three replies to one question, tokenised by `model`; without a model their bytes stand for tokens."""
     texts = (
         "Arr! Hoist the sails, ye landlubber, and mind the stormy sea!",
         "Be silent for a while, my friend. The still pond shows the moon.",
@@ -60,16 +60,18 @@ def example_replies(model: ModelWrapper | None = None) -> list[JudgedReply]:
 
 
 def example_persona(name: str) -> Archetype:
+    """Return an archetype with two system prompts and no questions."""
     prompts = (f"You are a {name}.", f"Speak as a {name} speaks.")
     return Archetype(name=name, description=f"a {name} of old tales", system_prompts=prompts, tags=(name,))
 
 
 def example_turns() -> list[tuple[TurnRequest, Turn]]:
-    """Return two turns with what each was asked for: one of a blend under the floor, one that nothing steers."""
+    """Return two turns with their requests: one that a blend steers under the floor, one that nothing steers."""
     return [_example_turn({"sage": 0.5, "trickster": 0.3}), _example_turn({})]
 
 
 def close(one: Tensor, other: Tensor, absolute: float = 1e-6) -> bool:
+    """Tell whether two tensors are equal but for rounding."""
     import torch
 
     return torch.allclose(one, other, rtol=1e-4, atol=absolute)
@@ -113,7 +115,7 @@ def _middle(n_layers: int) -> tuple[int, ...]:
 
 
 def _unit_rows(name: str, n_layers: int, hidden: int) -> Tensor:
-    """Return one direction of length 1 a layer, drawn from the name."""
+    """Return one direction of length 1 a layer, drawn with a seed that the name gives."""
     import torch
 
     from persona_core.vectors.maths import unit
@@ -122,7 +124,7 @@ def _unit_rows(name: str, n_layers: int, hidden: int) -> Tensor:
     return unit(torch.randn(n_layers, hidden, generator=torch.Generator().manual_seed(seed)))
 
 
-def assert_is_a(kind: type, value: object, what: str) -> None:
-    """Assert that a value is of a type, and name both types where it is not."""
-    found = type(value).__name__
-    assert isinstance(value, kind), f"{what} is of type {found}; it must be a {kind.__module__}.{kind.__qualname__}"
+def assert_is_a(expected: type, value: object, label: str) -> None:
+    """Assert that a value is of a type; the message begins with `label` and names both types."""
+    actual, right = type(value).__name__, f"{expected.__module__}.{expected.__qualname__}"
+    assert isinstance(value, expected), f"{label} is of type {actual}; it must be a {right}"

@@ -1,6 +1,7 @@
-"""Fixtures for the tests of plugins. pytest loads this module in every run of an environment that has persona-core.
+"""Fixtures for the tests of plugins: a workspace, the command line, the embedded model, a tiny engine and a chat.
 
-So it imports nothing but pytest; each fixture imports what it needs.
+pytest loads this module in every run of an environment that has persona-core, so it imports nothing but pytest; each
+fixture imports what it needs.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ pytest.register_assert_rewrite(*(name for name in _CHECKS if name not in sys.mod
 
 @pytest.fixture
 def persona_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point `PERSONA_STEER_HOME` at a temporary workspace; return its folder, which is made with its first file."""
+    """Point `PERSONA_STEER_HOME` at a temporary workspace; return its folder, which the first file creates."""
     home = tmp_path / "home"
     monkeypatch.setenv("PERSONA_STEER_HOME", str(home))
     return home
@@ -42,9 +43,9 @@ def persona_plugins() -> PluginManager:
 
 @pytest.fixture
 def persona_command() -> Callable[..., Result]:
-    """Return a function that runs a command of `persona-steer` in the test's own process.
+    """Return a function that runs a command of `persona-steer` in the process of the test.
 
-    It asserts the exit status `code`, 0 by default, and returns click's result: `stdout`, `stderr`, `exception`.
+    It asserts that the exit code is `code`, 0 by default, and returns click's result: `stdout`, `stderr`, `exception`.
     """
     from click.testing import CliRunner
 
@@ -62,8 +63,8 @@ def persona_command() -> Callable[..., Result]:
 def embedded_model(tmp_path_factory: pytest.TempPathFactory, persona_plugins: PluginManager) -> ModelWrapper:
     """Load SmolLM2-135M-Instruct once a process, with its ready-made personas and a workspace of its own.
 
-    Where it cannot be had, because `persona-model-smollm2` is not installed or nothing can be downloaded, the test is
-    skipped with that reason.
+    Skips the test, with the reason, where the model cannot be loaded: `persona-model-smollm2` is not installed, or
+    nothing can be downloaded.
     """
     from persona_core.errors import PersonaError
     from persona_core.model.wrapper import ModelWrapper
@@ -78,9 +79,9 @@ def embedded_model(tmp_path_factory: pytest.TempPathFactory, persona_plugins: Pl
 
 @pytest.fixture(scope="module")
 def tiny_engine(tmp_path_factory: pytest.TempPathFactory, persona_plugins: PluginManager) -> SteeringEngine:
-    """Make a small model of random weights with the personas `sage` and `trickster` and both axes.
+    """Make an engine on a small model of random weights, with the personas `sage` and `trickster` and both axes.
 
-    One a module, with a workspace of its own; it needs no download.
+    Each test module has one, with a workspace of its own; it needs no download.
     """
     from persona_core.testing.tiny_model import example_engine
 
@@ -89,7 +90,7 @@ def tiny_engine(tmp_path_factory: pytest.TempPathFactory, persona_plugins: Plugi
 
 @pytest.fixture
 def tiny_chat(tiny_engine: SteeringEngine) -> ChatSession:
-    """Make a chat with `tiny_engine` in which nothing is said yet, and nothing steers; one a test."""
+    """Make a chat on `tiny_engine` for each test; nothing has been said in it, and nothing steers."""
     from concurrent.futures import Future
 
     from persona_core.chat.session import ChatSession, ChatSettings

@@ -1,4 +1,4 @@
-"""Checks of what reads replies and conversations: judges, chat commands and turn monitors."""
+"""Reply checks: assert that judges, chat commands and turn monitors keep their contracts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
-    """Assert that a judge gives one finite score a reply and persona, the same each time and beside other replies.
+    """Assert that a judge gives one finite score a reply and persona, the same twice and beside other replies.
 
-    Scores are kept by its `repr`, so that must be the same in every run. A judge that reads the model needs `model`.
+    Scores are cached by the judge's `repr`, which must be the same in every run. A judge that reads the model needs
+    `model`.
     """
     check_name(judge.name, kind="judge")
     assert judge.unit.strip(), f"{judge.name}: it has no unit; say what a score counts, as in 'nats/token'"
@@ -38,7 +39,7 @@ def check_judge(judge: Judge, model: ModelWrapper | None = None) -> None:
 
 
 def check_chat_command(command: ChatCommand, session: ChatSession | None = None) -> None:
-    """Check a chat command's words, and what it completes in a session where one is given; it is not run."""
+    """Assert that a chat command's name, usage, help and completions are sound; it is not run."""
     check_name(command.name, AssertionError, "chat command")  # type: ignore[arg-type]
     slash = f"/{command.name}"
     begins = command.usage.split()[:1] == [slash]
@@ -53,12 +54,12 @@ def check_chat_command(command: ChatCommand, session: ChatSession | None = None)
     )
     if session is not None:
         values = dict(command.values(session))
-        text = all(isinstance(part, str) for pair in values.items() for part in pair)
+        text = all(isinstance(word, str) for pair in values.items() for word in pair)
         assert text, f"{slash}: values returns what is not text; return a mapping of value to description, both str"
 
 
 def check_turn_monitor(plugin: object) -> None:
-    """Assert that a module's `before_turn` and `after_turn` are found, and take every turn within their time."""
+    """Assert that a module's `before_turn` or `after_turn` is marked, and takes every turn within the time limit."""
     from persona_core.chat.monitors import TurnMonitors
     from persona_core.plugins.loading import load_plugins
 

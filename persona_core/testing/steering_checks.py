@@ -1,4 +1,4 @@
-"""Checks of what steers: capping policies and blending strategies."""
+"""Steering checks: assert that capping policies and blending strategies keep their contracts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def check_capping_policy(policy: CappingPolicy) -> None:
-    """Assert that a policy returns usable bounds, the same each time, for a calm and for a drifting conversation.
+    """Assert that a policy returns usable bounds, the same twice, for a calm and for a drifting conversation.
 
-    Without an assistant axis it may raise `SafetyUnavailable`.
+    Where the model has no assistant axis, the policy may raise `SafetyUnavailable`.
     """
     check_name(policy.name, kind="capping policy")
     context = example_context()
     below = float(context.axes["assistant"].quantiles[0, context.probe_layer])
-    turns = [{"assistant": below + place} for place in (5.0, 0.0, -5.0)]
+    turns = [{"assistant": below + distance} for distance in (5.0, 0.0, -5.0)]
     for length in range(len(turns) + 1):
         _check_clamps(policy, replace(context, history=turns[:length]))
     with suppress(SafetyUnavailable):
@@ -36,9 +36,9 @@ def check_capping_policy(policy: CappingPolicy) -> None:
 
 
 def check_blending_strategy(strategy: BlendingStrategy) -> None:
-    """Assert that a strategy adds finite numbers at the target layers alone, and reads weights and not order.
+    """Assert that a strategy adds finite numbers at the target layers alone, and heeds weights but not order.
 
-    Twice the weights give twice the displacement, as strength does.
+    Doubled weights must double the displacement, as a doubled strength does.
     """
     check_name(strategy.name, kind="blending strategy")
     vectors = [example_vector(name) for name in ("sage", "trickster", "guardian")]
@@ -60,7 +60,7 @@ def _check_clamps(policy: CappingPolicy, context: CappingContext) -> None:
         assert_is_a(ClampProjection, clamp, f"{policy.name}: a bound")
         _check_clamp(policy.name, clamp, context)
     again = list(policy.clamps(context))
-    same = _told(clamps) == _told(again)
+    same = _as_data(clamps) == _as_data(again)
     assert same, (
         f"{policy.name}: the same context gives other bounds the second time; "
         "compute them from the context alone, without random numbers and without a state of its own"
@@ -68,20 +68,20 @@ def _check_clamps(policy: CappingPolicy, context: CappingContext) -> None:
 
 
 def _check_clamp(policy: str, clamp: ClampProjection, context: CappingContext) -> None:
-    what = f"{policy}: the bound {clamp.name!r} of layer {clamp.layer}"
+    bound = f"{policy}: the bound {clamp.name!r} of layer {clamp.layer}"
     n_layers, hidden = context.axes["safety"].directions.shape
-    assert 0 <= clamp.layer < n_layers, f"{what} is for no layer of the model; use the layers of `context.layers`"
+    assert 0 <= clamp.layer < n_layers, f"{bound} is for no layer of the model; use the layers of `context.layers`"
     row = clamp.unit_direction.shape == (hidden,)
-    assert row, f"{what} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
+    assert row, f"{bound} has a direction of the wrong shape; use one row of an axis: `axis.directions[layer]`"
     length = float(clamp.unit_direction.norm())
     right = abs(length - 1) < 1e-3
-    assert right, f"{what} has a direction of length {length:g}; it must be 1: `persona_core.unit` makes it"
+    assert right, f"{bound} has a direction of length {length:g}; it must be 1: `persona_core.unit` makes it"
     sound = clamp.low <= clamp.high and clamp.low < math.inf and clamp.high > -math.inf
-    assert sound, f"{what} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
-    assert clamp.name, f"{what} has no name; name it after its axis"
+    assert sound, f"{bound} runs from {clamp.low:g} to {clamp.high:g}; give a low that is at most the high"
+    assert clamp.name, f"{bound} has no name; name it after its axis"
 
 
-def _told(clamps: Sequence[ClampProjection]) -> list[object]:
+def _as_data(clamps: Sequence[ClampProjection]) -> list[object]:
     return [(clamp.layer, clamp.unit_direction.tolist(), clamp.low, clamp.high, clamp.name) for clamp in clamps]
 
 
@@ -106,7 +106,7 @@ def _check_blend(strategy: BlendingStrategy, vectors: Sequence[PersonaVector], w
 
 
 def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVector]) -> Tensor:
-    """Return the blend of the parts, sound and the same twice."""
+    """Return the displacement of a blend, once it is sound and the same twice."""
     import torch
 
     vector = parts[0].vector

@@ -1,6 +1,6 @@
-"""Hypothesis strategies for what plugins are given: vectors, weighted parts, axes, capping contexts and plans.
+"""Hypothesis strategies: draw what plugins are given: vectors, weighted parts, axes, capping contexts and plans.
 
-Directions are drawn from few seeds with either sign, so that equal and opposed ones come up. This module alone needs
+Directions come from ten seeds with either sign, so that equal and opposed ones are drawn often. This module alone needs
 hypothesis.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Rows = tuple[int, int]
-    """What a layer × hidden tensor of unit rows is drawn as: seed and sign."""
+    """(seed, sign) that a layer × hidden tensor of unit rows is made from."""
 
 NAMES = ("creator", "explorer", "guardian", "sage", "trickster")
 WEIGHTS = st.floats(0, 2)
@@ -32,7 +32,7 @@ _BOUNDS = st.floats(-100, 100, width=32)
 
 
 def vectors(n_layers: int = 6, hidden: int = 16) -> st.SearchStrategy[PersonaVector]:
-    """Draw a calibrated persona with any directions, band of target layers, dose, and length of the stream."""
+    """Draw a calibrated persona: its directions, band of target layers, dose, and the length of the stream."""
     return _vectors(st.sampled_from(NAMES), _bands(n_layers), n_layers, hidden)
 
 
@@ -48,7 +48,7 @@ def weighted_parts(
 
 
 def axes(name: str = "safety", n_layers: int = 6, hidden: int = 16) -> st.SearchStrategy[Axis]:
-    """Draw an axis: directions of length 1, and percentiles that never fall with the level and may all be the same."""
+    """Draw an axis: directions of length 1, and percentiles that rise or stay equal from level to level."""
 
     def make(rows: Rows, heights: list[float]) -> Axis:
         import torch
@@ -84,8 +84,8 @@ def plans(n_layers: int = 6, hidden: int = 16) -> st.SearchStrategy[SteeringPlan
         lambda layer, unit, bounds, name: ClampProjection(layer, unit, bounds[0], bounds[1], name),
         layers, directions, _ranges(), st.sampled_from(("safety", "assistant")),
     )  # fmt: skip
-    parts = (st.builds(AddDirection, layers, added), clamps, st.builds(ProbeProjection, layers, directions))
-    return st.builds(SteeringPlan, *(st.lists(part, max_size=3).map(tuple) for part in parts), st.just("drawn"))
+    fields = (st.builds(AddDirection, layers, added), clamps, st.builds(ProbeProjection, layers, directions))
+    return st.builds(SteeringPlan, *(st.lists(field, max_size=3).map(tuple) for field in fields), st.just("drawn"))
 
 
 def _vectors(
@@ -103,13 +103,13 @@ def _vectors(
 
 
 def _bands(n_layers: int) -> st.SearchStrategy[tuple[int, ...]]:
-    """Draw neighbouring layers; the last one stays free, for a floor above them."""
+    """Draw neighbouring layers without the last one, so that a floor can lie above them."""
     ends = st.tuples(st.integers(0, n_layers - 2), st.integers(0, n_layers - 2))
     return ends.map(lambda pair: tuple(range(min(pair), max(pair) + 1)))
 
 
 def _ranges() -> st.SearchStrategy[tuple[float, float]]:
-    """Draw bounds that are closed or open at one end."""
+    """Draw (low, high), of which at most one is infinite."""
     closed = st.tuples(_BOUNDS, _BOUNDS).map(lambda pair: (min(pair), max(pair)))
     return closed | _BOUNDS.map(lambda low: (low, math.inf)) | _BOUNDS.map(lambda high: (-math.inf, high))
 

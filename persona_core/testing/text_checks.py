@@ -1,4 +1,4 @@
-"""Checks of what brings text: archetypes and dataset generators."""
+"""Text checks: assert that archetypes and dataset generators keep their contracts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DETERMINISTIC = "the same input must give the same text: use no random numbers,
 
 
 def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15) -> None:
-    """Assert that an archetype can make a usable vector: enough distinct text, and YAML that reads back equal."""
+    """Assert that an archetype has enough distinct prompts and questions, and that its YAML reads back equal."""
     assert_is_a(Archetype, archetype, "the archetype")
     same = Archetype.from_yaml(archetype.to_yaml()) == archetype
     assert same, f"{archetype.name}: its YAML reads back to something else; make it an Archetype itself, of plain text"
@@ -28,7 +28,7 @@ def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15)
 
 
 def check_dataset_generator(generator: DatasetGenerator) -> None:
-    """Assert that a generator writes usable text, the same each time, within the sizes that it is asked for."""
+    """Assert that a generator writes usable text, the same twice, within the sizes that it is asked for."""
     check_name(generator.name, kind="dataset generator")
     questions = [f"What do you think of number {number}?" for number in range(16)]
     archetypes = [_described(generator, name, questions) for name in ("pilot", "baker")]
@@ -44,7 +44,7 @@ def check_dataset_generator(generator: DatasetGenerator) -> None:
 
 
 def _described(generator: DatasetGenerator, name: str, questions: Sequence[str]) -> Archetype:
-    """Return the generator's archetype for a description, sound and the same twice."""
+    """Return the generator's archetype for a description, once it is sound and the same twice."""
     described = f"a {name} with thirty years of work behind them"
     archetype = generator.archetype(name, described, questions)
     assert_is_a(Archetype, archetype, f"{generator.name}: what archetype returns")

@@ -1,4 +1,4 @@
-"""A small model of random weights with two personas and both axes: a whole engine that needs no download."""
+"""The tiny model: random weights, two personas and both axes, so that a whole engine needs no download."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TEMPLATE = (
 def example_engine(folder: Path, plugins: PluginManager | None = None) -> SteeringEngine:
     """Return an engine on a model of random weights, with a workspace in `folder`.
 
-    Its replies are no language; everything else is real. A reply never ends before its last token is reached, so that
-    tests can count on lengths.
+    Its replies are no language; everything else is real. No reply ends before `max_new_tokens`, so that tests can rely
+    on lengths.
     """
     from persona_core.engine.engine import SteeringEngine
     from persona_core.model.wrapper import ModelWrapper

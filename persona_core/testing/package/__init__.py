@@ -1,1 +1,1 @@
-"""Package: the inspection of an installed package, in a process of its own."""
+"""The checks of a package that `persona-steer plugins check` runs, in a process of their own."""

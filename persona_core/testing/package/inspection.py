@@ -1,7 +1,7 @@
-"""The checks of a package, run in a process of their own: `python -m persona_core.testing.package.inspection`.
+"""Inspection: loads a package and runs every check, as the process `python -m persona_core.testing.package.inspection`.
 
-Nothing but this process loads the package. It reports to a `Journal`, so that the process which reads it survives
-whatever the package does.
+No other process loads the package. This one writes its findings to a `Journal`, so that the process which reads them
+survives whatever the package does.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _MOST = 1000
 
 
 def main() -> None:
-    """Check a distribution, or compare its names with those of all others, as the command line says."""
-    what, journal, name, rest = sys.argv[1], Journal(Path(sys.argv[2])), sys.argv[3], sys.argv[4]
-    if what == "compare":
+    """Run the task that the arguments name, `check` or `compare`: TASK JOURNAL DISTRIBUTION REST."""
+    task, journal, name, rest = sys.argv[1], Journal(Path(sys.argv[2])), sys.argv[3], sys.argv[4]
+    if task == "compare":
         _compare(journal, name, json.loads(rest))
     else:
         if rest:
@@ -56,7 +56,7 @@ def main() -> None:
 
 @dataclass
 class Inspection:
-    """The checks of one distribution, in order; what a check needs from an earlier one that failed, it leaves out."""
+    """The checks of one distribution, in order; a check that needs the result of one that failed is left out."""
 
     journal: Journal
     distribution: Distribution
@@ -64,7 +64,7 @@ class Inspection:
     plugins: PluginManager | None = None
 
     def run(self) -> None:
-        """Run every check."""
+        """Run every check and write its finding."""
         self._attempt("version", PACKAGE, lambda: check_version(self.distribution))
         self._attempt("licence", PACKAGE, lambda: check_licence(self.distribution))
         self._attempt("readme", PACKAGE, lambda: check_readme(self.distribution))
@@ -83,7 +83,7 @@ class Inspection:
                 self._attempt("turn monitor", page, partial(_monitor, module))
 
     def _attempt(self, check: str, page: str, step: Callable[[], str]) -> None:
-        """Run a check that returns what to say; whatever it raises is a finding, `SystemExit` too."""
+        """Run a check that returns what it saw; anything that it raises becomes a finding, `SystemExit` too."""
         self.journal.begin(check)
         try:
             finding = Finding(check, "ok", in_one_line(step()))
@@ -99,14 +99,14 @@ class Inspection:
         self.journal.keep([advice if missing else Finding(check, "ok", "py.typed is there")])
 
     def _import_all(self) -> str:
-        found = _entry_points(self.distribution)
-        if not found:
+        entry_points = _entry_points(self.distribution)
+        if not entry_points:
             raise Wrong(
                 f"there is none in the group {GROUP}", f'add [project.entry-points.{GROUP}] mine = "my_package"'
             )
-        for entry_point in found:
+        for entry_point in entry_points:
             self.modules[entry_point.name] = entry_point.load()
-        return ", ".join(f"{entry_point.name} = {entry_point.value}" for entry_point in found)
+        return ", ".join(f"{entry_point.name} = {entry_point.value}" for entry_point in entry_points)
 
     def _heavy(self) -> str:
         loaded = [name for name in HEAVY if name in sys.modules]
@@ -138,18 +138,18 @@ class Inspection:
         for name, _, plugin in self.plugins.packages():
             if canonical(name) == canonical(self.distribution.metadata["Name"]):
                 for caller in self.plugins.pluggy.get_hookcallers(plugin) or ():
-                    for found in caller.get_hookimpls():
-                        if found.plugin is plugin:
-                            yield caller.name, found.function
+                    for implementation in caller.get_hookimpls():
+                        if implementation.plugin is plugin:
+                            yield caller.name, implementation.function
 
     def _objects(self, hook: str, function: Callable[[], Any]) -> None:
-        """Call a hook, and check all that it returns."""
+        """Call a hook and check every object that it returns."""
         values: list[Any] = []
         page, noun = f'docs/hooks.md, section "{hook}"', contract_of(hook).noun
         self._attempt(hook, page, lambda: _returned(function, values))
         names: list[str] = []
-        for place, value in enumerate(values, start=1):
-            self._attempt(_label(noun, value, place), page, partial(check_object, hook, value))
+        for number, value in enumerate(values, start=1):
+            self._attempt(_label(noun, value, number), page, partial(check_object, hook, value))
             names += _names(value)
         if names:
             self.journal.register(hook, names)
@@ -165,11 +165,11 @@ def _monitor(module: ModuleType) -> str:
 
 
 def _returned(function: Callable[[], Any], values: list[Any]) -> str:
-    """Put what a hook returns into `values`, and say how much it is."""
-    found = function()
-    if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
-        raise Wrong(f"it returns {type(found).__name__}", "return a list of objects, also where there is only one")
-    first = list(islice(found, _MOST + 1))
+    """Add what a hook returns to `values`; return how many objects there are."""
+    returned = function()
+    if isinstance(returned, str | bytes | Mapping) or not isinstance(returned, Iterable):
+        raise Wrong(f"it returns {type(returned).__name__}", "return a list of objects, also where there is only one")
+    first = list(islice(returned, _MOST + 1))
     if len(first) > _MOST:
         raise Wrong(f"it returns more than {_MOST} objects", "return a list that ends")
     if not first:
@@ -178,12 +178,13 @@ def _returned(function: Callable[[], Any], values: list[Any]) -> str:
     return f"returns {len(first)}"
 
 
-def _label(noun: str, value: Any, place: int) -> str:
-    return f"{noun} {next(iter(_names(value)), place)}"
+def _label(noun: str, value: Any, number: int) -> str:
+    """Return an object's name, or its number in the list where it has none, after the word for its kind."""
+    return f"{noun} {next(iter(_names(value)), number)}"
 
 
 def _names(value: Any) -> list[str]:
-    """Return the name of an object in a list, or none where it has no usable one."""
+    """Return a list of the object's name; empty where it has no usable one."""
     try:
         return [name_of(value)]
     except BaseException:
@@ -198,9 +199,8 @@ def _distinct(names: list[str]) -> str:
 
 
 def _compare(journal: Journal, name: str, registered: dict[str, list[str]]) -> None:
-    """Look for an object of the core, or of another installed package, that has a name of this distribution."""
-    own = canonical(name)
-    others = [found for found in distributions() if canonical(found.metadata["Name"] or "unnamed") != own]
+    """Write a finding a hook: does the core or another installed package register one of these names too?"""
+    others = [other for other in distributions() if not _is_called(other, name)]
     plugins = load_plugins(installed=others, choice=PluginChoice())
     for hook, names in registered.items():
         journal.begin(hook)
@@ -218,8 +218,12 @@ def _clash(hook: str, taken: list[str]) -> Finding:
 
 
 def _distribution(name: str, site: str) -> Distribution:
-    found = distributions(path=[site]) if site else distributions()
-    return next(one for one in found if canonical(one.metadata["Name"] or "unnamed") == canonical(name))
+    installed = distributions(path=[site]) if site else distributions()
+    return next(distribution for distribution in installed if _is_called(distribution, name))
+
+
+def _is_called(distribution: Distribution, name: str) -> bool:
+    return canonical(distribution.metadata["Name"] or "unnamed") == canonical(name)
 
 
 def _entry_points(distribution: Distribution) -> list[EntryPoint]:
@@ -227,7 +231,7 @@ def _entry_points(distribution: Distribution) -> list[EntryPoint]:
 
 
 def _unknown_hook(error: str) -> Wrong:
-    """Return what is wrong with a plugin's hooks: one that there is not, or a signature."""
+    """Return what is wrong with a plugin's hooks: an unknown name, or a signature."""
     unknown = re.search(r"unknown hook '(\w+)'", error)
     if unknown is None:
         return Wrong(error, "hooks take no arguments; docs/hooks.md has each one's signature")
@@ -235,14 +239,14 @@ def _unknown_hook(error: str) -> Wrong:
 
 
 def _told(error: BaseException, folders: list[str]) -> str:
-    """Say what was raised; for what is no verdict of a check, also where in the package."""
+    """Return an error in words; for one that no check raises by itself, also the line of the package it came from."""
     if isinstance(error, Wrong | AssertionError | PersonaError) and str(error):
         return str(error)
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if any(frame.filename.startswith(folder) for folder in folders)]
-    place = (inside or frames)[-1:]
-    return said + "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in place)
+    innermost = (inside or frames)[-1:]
+    return said + "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in innermost)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a distribution says of itself: version, licence, readme, dependencies."""
+"""Metadata checks: a distribution's version, licence, readme and dependencies."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 def check_version(distribution: Distribution) -> str:
     """Return the version; raise `Wrong` where there is none."""
-    found = _field(distribution, "Version")
-    if found in ("", "0.0.0"):
+    stated = _field(distribution, "Version")
+    if stated in ("", "0.0.0"):
         raise Wrong("there is no version", 'write version = "0.1.0" under [project] in pyproject.toml')
-    return found
+    return stated
 
 
 def check_licence(distribution: Distribution) -> str:
     """Return the licence; raise `Wrong` where there is none."""
-    found = _field(distribution, "License-Expression") or _field(distribution, "License").partition("\n")[0]
+    licence = _field(distribution, "License-Expression") or _field(distribution, "License").partition("\n")[0]
     classified = [text for text in distribution.metadata.get_all("Classifier") or () if text.startswith("License ::")]
-    if not found and not classified:
+    if not licence and not classified:
         raise Wrong("there is no licence", 'write license = "MIT" or another one under [project] in pyproject.toml')
-    return found or classified[0]
+    return licence or classified[0]
 
 
 def check_readme(distribution: Distribution) -> str:
-    """Say how long the readme is; raise `Wrong` where there is none."""
+    """Return how long the readme is; raise `Wrong` where there is none."""
     text = _field(distribution, "Description").strip()
     if not text:
         raise Wrong("there is no readme", 'write a README.md, and readme = "README.md" under [project]')
@@ -41,7 +41,7 @@ def check_readme(distribution: Distribution) -> str:
 
 
 def check_dependencies(distribution: Distribution) -> str:
-    """Return what it depends on; raise `Wrong` where something is missing here, or the core is not named."""
+    """Return the dependencies; raise `Wrong` where one is not installed or persona-core is not among them."""
     required = list(_required(distribution))
     if BUILTIN not in [canonical(requirement.name) for requirement in required]:
         raise Wrong(f"it does not depend on {BUILTIN}", f'write dependencies = ["{BUILTIN}"] under [project]')
@@ -51,7 +51,7 @@ def check_dependencies(distribution: Distribution) -> str:
 
 
 def _required(distribution: Distribution) -> Iterator[Requirement]:
-    """Yield what a distribution needs here, without extras."""
+    """Yield the requirements that hold on this machine, without those of extras."""
     from packaging.requirements import Requirement
 
     for requirement in map(Requirement, distribution.requires or ()):
@@ -62,11 +62,11 @@ def _required(distribution: Distribution) -> Iterator[Requirement]:
 def _check_installed(requirement: Requirement) -> None:
     mend = f"python -m pip install {shlex.quote(str(requirement))}"
     try:
-        found = version(requirement.name)
+        installed = version(requirement.name)
     except PackageNotFoundError:
         raise Wrong(f"{requirement} is not installed here, and is not installed for a check", mend) from None
-    if not requirement.specifier.contains(found, prereleases=True):
-        raise Wrong(f"it needs {requirement}, and {found} is installed here", mend)
+    if not requirement.specifier.contains(installed, prereleases=True):
+        raise Wrong(f"it needs {requirement}, and {installed} is installed here", mend)
 
 
 def _field(distribution: Distribution, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What an object that a hook returns must be, and the check of `persona_core.testing` that it must pass."""
+"""Object checks: for each hook, the members that its objects must have and the check that they must pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_object(hook: str, value: Any) -> str:
-    """Say that an object can be used; raise `Wrong`, or what its check raises, where it cannot."""
+    """Return words that say that an object passes; raise `Wrong`, or what its check raises, where it does not."""
     contract = contract_of(hook)
     missing = [member for member in contract.members if not hasattr(value, member)]
     if missing:
@@ -37,7 +37,7 @@ def check_object(hook: str, value: Any) -> str:
 
 
 def name_of(value: Any) -> str:
-    """Return an object's name; raise `Wrong` where nobody can type it."""
+    """Return an object's name; raise `Wrong` where it has none that a user can type."""
     name = getattr(value, "name", None)
     if not isinstance(name, str):
         raise Wrong(f"{_shown(value)} has no name that is text", 'give it a name, as in name: str = "mine"')
@@ -49,7 +49,7 @@ def name_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Contract:
-    """What a hook's objects are called, the members they have, and what checks them."""
+    """For the objects of one hook: the word for them, the members they must have, and the check they must pass."""
 
     noun: str = "object"
     members: tuple[str, ...] = ("name",)
@@ -58,12 +58,12 @@ class Contract:
 
 
 def contract_of(hook: str) -> Contract:
-    """Return a hook's contract; for one that has no check, a name is all that is asked."""
+    """Return a hook's contract; where it has no check, its objects need a name alone."""
     return CONTRACTS.get(hook, Contract(passed="has a name; there is no further check"))
 
 
 def _check_judge(judge: Judge) -> None:
-    """Check a judge that needs no model; one that does is left to the package's own tests."""
+    """Check a judge that reads no model; leave one that does to the package's own tests."""
     try:
         testing.check_judge(_WithoutModel(judge))
     except _ReadsModel:
@@ -96,15 +96,15 @@ CONTRACTS = {
         "chat command", ("name", "usage", "help", "run", "values"), testing.check_chat_command
     ),
 }
-"""Hook -> what its objects must be."""
+"""Hook -> the contract of its objects."""
 
 
 class _ReadsModel(Exception):
-    """A judge has asked something of the model."""
+    """Raised where a judge reads the model."""
 
 
 class _NoModel:
-    """Stands where a model would; whoever reads it needs one."""
+    """Stands in for a model; reading any attribute raises `_ReadsModel`."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise _ReadsModel(name)
@@ -112,7 +112,7 @@ class _NoModel:
 
 @dataclass(frozen=True, repr=False)
 class _WithoutModel:
-    """A judge, given no model."""
+    """A judge that is called without a model."""
 
     judge: Judge
 
