@@ -1,4 +1,4 @@
-"""`python -m persona_core.cli`."""
+"""Runs the command line as `python -m persona_core.cli`."""
 
 from persona_core.cli import main
 

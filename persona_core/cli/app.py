@@ -1,4 +1,4 @@
-"""What every command gets: the plugins, and the configuration, personas and model made when first asked for."""
+"""App: what every command gets: plugins, configuration, personas and the model, each made when first asked for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ json_option: Decorator[Any] = click.option("--json", "as_json", is_flag=True, he
 
 
 class App:
-    """Handed to every command as click's context object."""
+    """The object that click hands to every command; `folder` and `model_name` are the options of the user."""
 
     def __init__(self, plugins: PluginManager | None, folder: Path | None, *, warns: bool = True) -> None:
         self.folder = folder
@@ -41,14 +41,14 @@ class App:
 
     @cached_property
     def plugins(self) -> PluginManager:
-        """The plugins; one that does not work is a warning here, or when a hook of it is first called."""
+        """The loaded plugins; the user is warned of one that fails, now or when one of its hooks is first called."""
         plugins = self._plugins or self._load_plugins()
         if self._warns:
             plugins.on_failure(warn_of_plugin)
         return plugins
 
     def _load_plugins(self) -> PluginManager:
-        """Load what the workspace allows; a package that is new since the last run is announced before it runs."""
+        """Load the packages that the workspace allows; announce one that is new since the last run before it runs."""
         from persona_core.plugins.loading import load_plugins
         from persona_core.plugins.record import PluginRecord
         from persona_core.settings.plugin_choice import plugin_choice
@@ -99,12 +99,12 @@ class App:
 
 
 def warn_of_plugin(failure: LoadFailure) -> None:
-    """Say in one line which plugin does not work."""
+    """Print which plugin fails, where and why, in one line."""
     say(f"Warning: plugin {failure.distribution} is broken at {failure.where}: {failure.error}")
 
 
 def announcement(distribution: Distribution) -> str:
-    """Say that a package is new, and how to keep its code from running."""
+    """Return a line that says that a package is new, and how to keep its code from running."""
     from persona_core.plugins.record import publisher
 
     name, by = distribution.metadata["Name"], publisher(distribution) or "it does not say whom"
@@ -115,13 +115,13 @@ def announcement(distribution: Distribution) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line that is not the result: to stderr."""
+    """Print a line to stderr: a note, a warning or progress, which is not the command's result."""
     click.echo(line, err=True)
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Give a progress function: bars with rate and remaining time in a terminal, a line at each quarter elsewhere."""
+    """Yield a progress function: it draws bars in a terminal, and prints a line at each quarter elsewhere."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -161,7 +161,7 @@ def _bar_function(shown: Any) -> Progress:
 
 
 def read_stdin(read: Callable[[], str]) -> str:
-    """Return what `read` takes from standard input; raise `PromptError` where it is not UTF-8 text."""
+    """Return what `read` returns from standard input; raise `PromptError` where it is not UTF-8 text."""
     try:
         return read()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Make the ready-made vectors of a model: `python -m persona_core.cli.bundling smollm2 vectors`.
+"""Bundling: makes the ready-made vectors of a model, as `python -m persona_core.cli.bundling smollm2 vectors`.
 
 Extracts both axes, the baseline and the reference personas in a fresh workspace, copies them under OUT/<model> and
 writes `manifest.json` with the sha256 of every file there.

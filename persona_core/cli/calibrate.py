@@ -1,4 +1,4 @@
-"""`persona-steer calibrate`: dose and layers of personas, and the floor of the safety axis."""
+"""`persona-steer calibrate`: finds the dose and layers of personas anew, and what the safety floor costs."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`persona-steer config`: show, get and set configuration values."""
+"""`persona-steer config`: shows, reads and sets values of the configuration."""
 
 import json
 

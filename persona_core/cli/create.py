@@ -1,4 +1,4 @@
-"""`persona-steer create`: a persona from a description or from another archetype."""
+"""`persona-steer create`: makes a persona from a description or from another archetype."""
 
 from functools import cache
 

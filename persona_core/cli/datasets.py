@@ -1,4 +1,4 @@
-"""`persona-steer datasets`: the text that extraction reads, as editable files."""
+"""`persona-steer datasets`: writes and shows the text that extraction reads, as editable files."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`persona-steer delete`: move a persona to the trash."""
+"""`persona-steer delete`: moves a persona to the trash."""
 
 import click
 

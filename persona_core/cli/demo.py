@@ -1,4 +1,4 @@
-"""`persona-steer demo`: the whole path on the embedded model."""
+"""`persona-steer demo`: goes the whole path on the embedded model, from extraction to steered replies."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def replies(
     say("\nAnswering one question unsteered and as each persona ...")
     engine = SteeringEngine(model, app.manager(config))
     sampling = Sampling(TOKENS, config.generation.temperature, config.generation.top_p)
-    asked = [None, *names]
-    found = engine.generate([question] * len(asked), asked, sampling=sampling)
-    return list(zip(["unsteered", *names], found, strict=True))
+    personas = [None, *names]
+    answers = engine.generate([question] * len(personas), personas, sampling=sampling)
+    return list(zip(["unsteered", *names], answers, strict=True))
 
 
-def show_replies(question: str, found: Sequence[tuple[str, Reply]]) -> None:
+def show_replies(question: str, answers: Sequence[tuple[str, Reply]]) -> None:
     """Print the replies side by side, each with its receipt."""
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +80,7 @@ def show_replies(question: str, found: Sequence[tuple[str, Reply]]) -> None:
     table = Table(title=question, show_lines=True)
     for column, width in (("who", 10), ("reply", 60), ("receipt", 36)):
         table.add_column(column, min_width=min(width, 20), max_width=width, overflow="fold")
-    for name, reply in found:
+    for name, reply in answers:
         table.add_row(name, reply.text.strip(), reply.receipt.line())
     console = Console()
     console.print(table, width=None if console.is_terminal else 112)

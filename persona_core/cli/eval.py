@@ -1,4 +1,4 @@
-"""`persona-steer eval`: does steering work, what does it cost, and does the floor hold?"""
+"""`persona-steer eval`: measures whether steering works, what it costs and whether the floor holds."""
 
 from __future__ import annotations
 

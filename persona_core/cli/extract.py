@@ -1,4 +1,4 @@
-"""`persona-steer extract`: persona vectors from archetypes."""
+"""`persona-steer extract`: makes persona vectors from archetypes."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`persona-steer extract-axes`: the safety axis, the assistant axis and the baseline."""
+"""`persona-steer extract-axes`: makes the safety axis, the assistant axis and the baseline."""
 
 import click
 

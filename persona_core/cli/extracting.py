@@ -1,4 +1,4 @@
-"""Extraction on the screen: progress bars while axes and personas are made, and lines about each once it is there."""
+"""Extraction on the screen: shows progress while axes and personas are made, and prints what came out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines about the files of a workspace: which were written and which were kept."""
+"""Lines about files: which files of a workspace a command has written and which it has kept."""
 
 from persona_core.extraction.dataset_files import DatasetFiles
 from persona_core.extraction.new_workspace import WorkspaceFiles

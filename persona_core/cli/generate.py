@@ -1,4 +1,4 @@
-"""`persona-steer generate`: one steered reply."""
+"""`persona-steer generate`: prints one steered reply, or hands many to `generate_many`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""What `generate` does with more than one reply: several personas, several seeds, or many prompts, in batches."""
+"""Many replies of `persona-steer generate`: several personas or seeds for one prompt, or many prompts, in batches."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,47 +22,57 @@ if TYPE_CHECKING:
     from persona_core.engine.engine import Reply, SteeringEngine
 
 _BATCH = 16
-Wanted = tuple[str, dict[str, float]]
-"""(prompt, persona -> weight)."""
+
+
+@dataclass(frozen=True)
+class ReplyRequest:
+    """One reply to make: the prompt, persona -> weight, the seed, and a heading for it."""
+
+    prompt: str
+    personas: Mapping[str, float]
+    seed: int
+    heading: str = ""
 
 
 def side_by_side(
     app: App, manager: PersonaManager, options: SteeringOptions, text: str, compare: str | None, n: int, as_json: bool
 ) -> None:
-    """Print replies to one prompt: each persona of `compare` with the same seed, `n` times with a seed each."""
-    asked = compared(manager, compare) if compare else {"": options.personas()}
-    wanted = [(label, personas, options.seed + place) for label, personas in asked.items() for place in range(n)]
-    engine = app.engine(manager)
-    replies = _generate(engine, options, [(text, personas) for _, personas, _ in wanted], [seed for *_, seed in wanted])
+    """Print replies to one prompt: `n` seeds for each persona of `compare`, or for the persona of the options."""
+    weights = compared(manager, compare) if compare else {"": options.personas()}
+    requests = [
+        ReplyRequest(text, personas, seed, ", ".join(filter(None, (label, f"seed {seed}" if n > 1 else ""))))
+        for label, personas in weights.items()
+        for seed in range(options.seed, options.seed + n)
+    ]
+    replies = _generate(app.engine(manager), options, requests)
     if as_json:
         click.echo(json.dumps([as_data(reply) for reply in replies], indent=2))
         return
-    for (label, _, seed), reply in zip(wanted, replies, strict=True):
-        click.echo(f"[{', '.join(part for part in (label, f'seed {seed}' if n > 1 else '') if part)}]")
+    for request, reply in zip(requests, replies, strict=True):
+        click.echo(f"[{request.heading}]")
         click.echo(f"{reply.text.strip()}\n")
         say(f"[{reply.receipt.line()}]")
 
 
 def from_lines(app: App, manager: PersonaManager, options: SteeringOptions, source: str) -> None:
-    """Print one JSON object a prompt, in order, batch by batch; what is finished is printed when Ctrl-C stops it."""
+    """Print one JSON object a prompt, in order, batch by batch; Ctrl-C keeps the batches that were finished."""
     text = read_stdin(sys.stdin.read) if source == "-" else read_text(Path(source))
-    wanted = list(_read(text, source, manager, options))
-    if not wanted:
+    requests = list(_read(text, source, manager, options))
+    if not requests:
         raise PromptError(f"{source} holds no prompt: write one JSON string or object a line")
     engine = app.engine(manager)
     with progress_bar() as progress:
-        for start in range(0, len(wanted), _BATCH):
-            progress("replies", start, len(wanted))
-            batch = wanted[start : start + _BATCH]
-            seeds = [options.seed + start + place for place in range(len(batch))]
-            for (prompt, _), reply in zip(batch, _generate(engine, options, batch, seeds), strict=True):
-                click.echo(json.dumps({"prompt": prompt, **as_data(reply)}, ensure_ascii=False))
+        for start in range(0, len(requests), _BATCH):
+            progress("replies", start, len(requests))
+            batch = requests[start : start + _BATCH]
+            for request, reply in zip(batch, _generate(engine, options, batch), strict=True):
+                click.echo(json.dumps({"prompt": request.prompt, **as_data(reply)}, ensure_ascii=False))
             sys.stdout.flush()
-        progress("replies", len(wanted), len(wanted))
+        progress("replies", len(requests), len(requests))
 
 
 def compared(manager: PersonaManager, text: str) -> dict[str, dict[str, float]]:
-    """Return label -> weights for names separated by commas; raise where one is not there."""
+    """Return label -> weights for names separated by commas; raise `VectorNotFound` for one that is not extracted."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name != "none":
@@ -74,25 +85,27 @@ def as_data(reply: Reply) -> dict[str, Any]:
     return {"text": reply.text, "receipt": reply.receipt.model_dump(mode="json")}
 
 
-def _generate(
-    engine: SteeringEngine, options: SteeringOptions, wanted: Sequence[Wanted], seeds: Sequence[int]
-) -> list[Reply]:
+def _generate(engine: SteeringEngine, options: SteeringOptions, requests: Sequence[ReplyRequest]) -> list[Reply]:
     config = engine.config
     return engine.generate(
-        [options.messages(engine.manager, prompt, personas) for prompt, personas in wanted],
-        [options.request(config, personas) for _, personas in wanted],
+        [options.messages(engine.manager, request.prompt, request.personas) for request in requests],
+        [options.request(config, request.personas) for request in requests],
         sampling=options.sampling(config),
-        seed=seeds,
+        seed=[request.seed for request in requests],
     )
 
 
-def _read(text: str, source: str, manager: PersonaManager, options: SteeringOptions) -> Iterator[Wanted]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield _wanted(line, f"{source}, line {number}", manager, options)
+def _read(text: str, source: str, manager: PersonaManager, options: SteeringOptions) -> Iterator[ReplyRequest]:
+    """Yield a request for each line that is not empty; the seed rises by one with each."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    for seed, (number, line) in enumerate(lines, start=options.seed):
+        where = f"{source}, line {number}"
+        entry = _entry(line, where)
+        yield ReplyRequest(entry["prompt"], _personas(entry.get("persona"), where, manager, options), seed)
 
 
-def _wanted(line: str, where: str, manager: PersonaManager, options: SteeringOptions) -> Wanted:
+def _entry(line: str, where: str) -> dict[str, Any]:
+    """Return a line's object, in which a prompt is sure to be; a string alone is the prompt."""
     try:
         data = json.loads(line)
     except ValueError as error:
@@ -101,15 +114,16 @@ def _wanted(line: str, where: str, manager: PersonaManager, options: SteeringOpt
     prompt = entry.get("prompt") if isinstance(entry, dict) else None
     if not isinstance(prompt, str) or not prompt.strip():
         raise PromptError(f'{where}: no prompt; write "a question" or {{"prompt": "a question"}}')
-    return prompt, _personas(entry.get("persona"), where, manager, options)
+    return dict(entry)
 
 
-def _personas(name: object, where: str, manager: PersonaManager, options: SteeringOptions) -> dict[str, float]:
-    if name is None:
+def _personas(text: object, where: str, manager: PersonaManager, options: SteeringOptions) -> dict[str, float]:
+    """Return the weights that a line asks for, or those of the options where it asks for none."""
+    if text is None:
         return options.personas()
-    if not isinstance(name, str):
-        raise PromptError(f"{where}: persona is {name!r}; write a name, a blend or none")
-    weights = {} if name == "none" else parse_blend(name) if ":" in name else {name: 1.0}
-    for each in weights:
-        manager.require(each)
+    if not isinstance(text, str):
+        raise PromptError(f"{where}: persona is {text!r}; write a name, a blend or none")
+    weights = {} if text == "none" else parse_blend(text) if ":" in text else {text: 1.0}
+    for name in weights:
+        manager.require(name)
     return weights

@@ -1,4 +1,4 @@
-"""The option that names a dataset generator."""
+"""The option `--generator`, which names a dataset generator."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`persona-steer info`: everything that is known of one persona."""
+"""`persona-steer info`: shows everything that is known of one persona."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`persona-steer init`: make a workspace."""
+"""`persona-steer init`: makes a workspace."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`persona-steer list`: the personas of the configured model."""
+"""`persona-steer list`: lists the personas of the configured model."""
 
 import json
 import shutil
@@ -52,20 +52,20 @@ def status(entry: PersonaEntry) -> str:
         return "damaged: extract or delete it"
     if entry.header is None:
         return "not extracted"
-    found = entry.header.calibration
-    strength = f"strength 1.0 = dose {found.dose:.3f}" if found else "not calibrated"
+    calibration = entry.header.calibration
+    strength = f"strength 1.0 = dose {calibration.dose:.3f}" if calibration else "not calibrated"
     return f"{'loaded, ' if entry.loaded else ''}{strength}"
 
 
 def as_data(entry: PersonaEntry, slug: str) -> dict[str, Any]:
     """Return an entry as JSON data."""
-    found = entry.header.calibration if entry.header else None
+    calibration = entry.header.calibration if entry.header else None
     return {
         "name": entry.name,
         "source": entry.source,
         "description": entry.description,
         "extracted_for": slug if entry.header else None,
-        "dose": found.dose if found else None,
+        "dose": calibration.dose if calibration else None,
         "loaded": entry.loaded,
         "problem": entry.problem or None,
     }

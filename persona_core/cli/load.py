@@ -1,4 +1,4 @@
-"""`persona-steer load`: put personas into the active set."""
+"""`persona-steer load`: puts personas into the active set."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`persona-steer plot`: pictures of the personas, of an evaluation and of a conversation, as PNG or SVG."""
+"""`persona-steer plot`: draws the personas, an evaluation or a conversation as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -108,14 +108,15 @@ def dose_(app: App, output: Path, dark: bool, report: Path | None, model: str | 
     manager = _manager(app, model)
 
     path = report or _report_path(manager)
-    found = _report(path) if report or path.is_file() else None
-    if report and (found is None or found.doses is None):
+    evaluation = _report(path) if report or path.is_file() else None
+    if report and (evaluation is None or evaluation.doses is None):
         raise PlotError(f"{path} holds no dose-response; run `persona-steer eval` with it, or leave --report out")
-    if found is None or found.doses is None:
+    if evaluation is None or evaluation.doses is None:
         figures = dose.read_doses(manager)
     else:
-        unit = found.effect.unit if found.effect else "nats/token"
-        figures = dose.evaluated_doses(found.model.slug, found.doses, unit, manager.config.extraction.damage_budget)
+        unit = evaluation.effect.unit if evaluation.effect else "nats/token"
+        budget = manager.config.extraction.damage_budget
+        figures = dose.evaluated_doses(evaluation.model.slug, evaluation.doses, unit, budget)
     _write(output, dark, lambda theme: dose.draw(figures, theme))
 
 
@@ -159,12 +160,12 @@ def matrix_(app: App, output: Path, dark: bool, report: Path | None, model: str 
     from persona_core.reports.plots import matrix
 
     path = report or _report_path(_manager(app, model))
-    found = _report(path)
-    effect = found.effect
+    evaluation = _report(path)
+    effect = evaluation.effect
     if effect is None:
         raise PlotError(f"{path} holds no effect; run `persona-steer eval` with it")
     groups = {name: effect.groups[name].double_centred for name in SHOWN_GROUPS if name in effect.groups}
-    _write(output, dark, lambda theme: matrix.draw(found.model.slug, effect.personas, groups, effect.unit, theme))
+    _write(output, dark, lambda theme: matrix.draw(evaluation.model.slug, effect.personas, groups, effect.unit, theme))
 
 
 def _write(output: Path, dark: bool, draw: Callable[[Theme], Figure]) -> None:

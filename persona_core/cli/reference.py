@@ -1,4 +1,4 @@
-"""Write the command reference from the commands' own help: `python -m persona_core.cli.reference docs/cli.md`."""
+"""The command reference: writes the help of every command into a page, `python -m persona_core.cli.reference PAGE`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ An error is one line on stderr and exit code 1; for a wrong command line it name
 def reference(root: click.Command) -> str:
     """Return Markdown with the help of the root and of every command under it, in their own order."""
     context = click.Context(root, info_name=PROGRAM, terminal_width=WIDTH, **root.context_settings)
-    return "\n".join([INTRODUCTION, *(_section(part) for part in _walk(context))])
+    return "\n".join([INTRODUCTION, *(_section(inner) for inner in _walk(context))])
 
 
 def _walk(context: click.Context) -> Iterator[click.Context]:

@@ -1,4 +1,4 @@
-"""`persona-steer restore`: bring back a deleted persona."""
+"""`persona-steer restore`: brings back a deleted persona."""
 
 import click
 

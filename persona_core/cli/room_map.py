@@ -1,4 +1,4 @@
-"""Write the modules of each room into a page: `python -m persona_core.cli.room_map docs/architecture.md`."""
+"""The room map: writes the modules of each room into a page, `python -m persona_core.cli.room_map PAGE`."""
 
 from __future__ import annotations
 

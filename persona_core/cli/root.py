@@ -1,4 +1,4 @@
-"""The root group: global options, errors as one line, and the commands, each imported when it is asked for."""
+"""The root group: reads global options, imports the command that is asked for, and prints errors as one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMMANDS = {
 
 
 class WrongUsage(click.ClickException):
-    """A wrong command line, in one line that names the help to read."""
+    """A wrong command line: one line that says what is wrong and which help to read."""
 
     exit_code = 2
 
@@ -64,7 +64,7 @@ class RootGroup(click.Group):
             raise in_one_line(error, PROGRAM) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command; print a `PersonaError` as one line and exit."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -81,16 +81,16 @@ class RootGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command; return None where there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"persona_core.cli.{cmd_name.replace('-', '_')}").command
-        return found
+        command: click.Command = import_module(f"persona_core.cli.{cmd_name.replace('-', '_')}").command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is asked for; the error names a near one."""
+        """Find the command that the user named; the error names the nearest one."""
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:

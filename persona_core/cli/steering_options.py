@@ -1,4 +1,4 @@
-"""The options that `generate` and `chat` share."""
+"""Steering options: the options that `generate` and `chat` share, read into one object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SteeringOptions:
-    """What was asked for on the command line; None means the configured value."""
+    """The values of the options; None stands for the configured value."""
 
     persona: str | None
     blend: str | None
@@ -38,7 +38,7 @@ class SteeringOptions:
     prompt_only: bool
 
     def personas(self) -> dict[str, float]:
-        """Return name -> weight."""
+        """Return persona -> weight; raise `click.UsageError` where a persona and a blend are given."""
         if self.persona is not None and self.blend is not None:
             raise click.UsageError("give --persona or --blend, not both")
         if self.blend is not None:
@@ -53,37 +53,37 @@ class SteeringOptions:
         return as_request(steered(personas, self.prompting()), config.steering, self.strength, safety)
 
     def sampling(self, config: Config) -> Sampling:
-        """Return the sampling."""
+        """Return how to sample: the configured values, replaced by those that are given."""
         from persona_core.model.decoding import Sampling
 
-        own = config.generation
+        configured = config.generation
         return Sampling(
-            own.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens,
-            own.temperature if self.temperature is None else self.temperature,
-            own.top_p if self.top_p is None else self.top_p,
+            configured.max_new_tokens if self.max_new_tokens is None else self.max_new_tokens,
+            configured.temperature if self.temperature is None else self.temperature,
+            configured.top_p if self.top_p is None else self.top_p,
         )
 
     def prompting(self) -> Prompting:
-        """Tell how a persona's own system prompt is used."""
+        """Return how the persona's own system prompt is used; raise `click.UsageError` where two ways are given."""
         if self.with_prompt and self.prompt_only:
             raise click.UsageError("give --with-prompt or --prompt-only, not both")
         return "with" if self.with_prompt else "only" if self.prompt_only else "off"
 
     def messages(self, manager: PersonaManager, text: str, personas: Mapping[str, float]) -> list[Message]:
-        """Return what the model is asked: the persona's system prompt where it is wanted, the user's, and the text."""
+        """Return what the model reads: the persona's system prompt if it is asked for, the user's, and the text."""
         from persona_core.chat.conversation import Conversation
 
         return Conversation(self.system).messages(text, persona_prompt(manager, personas, self.prompting()))
 
     def check(self, manager: PersonaManager) -> None:
-        """Raise for an unknown persona, or one without the prompt that is wanted, before the model is loaded."""
+        """Raise, before the model is loaded, for a persona that is not extracted or has no system prompt to give."""
         persona_prompt(manager, self.personas(), self.prompting())
         for name in self.personas():
             manager.require(name)
 
 
 class _Number(click.FloatRange):
-    """A range that `nan` is outside of."""
+    """A range of numbers that refuses `nan`."""
 
     name = "number"
 

@@ -1,4 +1,4 @@
-"""`persona-steer unload`: take personas out of the active set."""
+"""`persona-steer unload`: takes personas out of the active set."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Lines about vectors: what was extracted and calibrated, and what a floor costs and does."""
+"""Lines about vectors: what commands print of an extraction, a calibration, an axis and its floor."""
 
 from __future__ import annotations
 

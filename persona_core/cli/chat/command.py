@@ -1,4 +1,4 @@
-"""The `chat` command: its options, what it loads, and how it starts."""
+"""`persona-steer chat`: reads the options, starts loading the model in the background, and runs the chat's loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that go back, go on elsewhere, and keep what was said."""
+"""Slash commands about the conversation: `/retry`, `/undo`, `/edit`, `/clear`, `/save`, `/load`, `/export`, `/quit`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from persona_core.errors import SteeringError
 
 
 def retry(session: ChatSession, value: str) -> Outcome:
-    """Answer the last question anew: at another strength, or with another seed."""
+    """Ask the last question again: with the next seed, or with its seed at another strength."""
     strength = checked_strength(number(value, "/retry takes nothing or a strength")) if value else None
     turn = session.last_turn()
     seed = turn.receipt.seed if value else turn.receipt.seed + 1
@@ -30,19 +30,19 @@ def undo(session: ChatSession, value: str) -> Outcome:
 
 
 def edit(session: ChatSession, value: str) -> Outcome:
-    """Ask the last question in other words."""
+    """Ask the last question in other words, given here or edited by the user."""
     turn = session.last_turn()
     return Ask(value, replacing=True) if value else Edit(turn.user)
 
 
 def clear(session: ChatSession, value: str) -> Outcome:
-    """Begin anew."""
+    """Begin a new conversation."""
     session.clear()
     return "the conversation begins anew; what was said stays in its file"
 
 
 def save(session: ChatSession, value: str) -> Outcome:
-    """Keep the conversation under a name."""
+    """Tell where the conversation is saved, or save it under a name."""
     session.last_turn()
     if value:
         session.save_as(value)
@@ -53,7 +53,7 @@ def save(session: ChatSession, value: str) -> Outcome:
 
 
 def load(session: ChatSession, value: str) -> Outcome:
-    """Go on with another conversation."""
+    """Go on with a saved conversation."""
     if not value:
         names = session_names(session.folder)
         raise SteeringError(f"/load takes a name: {', '.join(names[:8])}" if names else "no conversation is saved yet")
@@ -74,12 +74,12 @@ def export(session: ChatSession, value: str) -> Outcome:
 
 
 def leave(session: ChatSession, value: str) -> Outcome:
-    """Leave."""
+    """Leave the chat."""
     raise Leave
 
 
-def saved(session: ChatSession) -> Mapping[str, str]:
-    """Return the names of the sessions."""
+def session_values(session: ChatSession) -> Mapping[str, str]:
+    """Complete the names of saved sessions."""
     return dict.fromkeys(session_names(session.folder), "a saved conversation")
 
 
@@ -92,7 +92,7 @@ COMMANDS = (
     ChatCommand("edit", "/edit [TEXT]", "change the last question, and ask it anew", edit),
     ChatCommand("clear", "/clear", "begin anew", clear),
     ChatCommand("save", "/save [NAME]", "keep the conversation under a name", save),
-    ChatCommand("load", "/load NAME", "go on with another conversation", load, saved),
+    ChatCommand("load", "/load NAME", "go on with another conversation", load, session_values),
     ChatCommand("export", "/export FILE", "write the conversation: .md or .json, with receipts", export),
     ChatCommand("quit", "/quit", "leave (Ctrl-D does too)", leave),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`/create`: a persona from a description, extracted and calibrated without leaving the chat."""
+"""Slash command `/create`: a persona from a description, extracted and calibrated without leaving the chat."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from persona_core.extraction.data import find_generator
 
 
 def create(session: ChatSession, value: str) -> Outcome:
-    """Write the archetype, extract and calibrate."""
-    name, description = _parts(value)
+    """Check the request now; return the work that writes the archetype, extracts and calibrates."""
+    name, description = _name_and_description(value)
     manager = session.manager
     require_axes(manager)
     persona = new_persona(manager, name, description, None, find_generator(manager))
@@ -31,7 +31,7 @@ def create(session: ChatSession, value: str) -> Outcome:
     return Work(run)
 
 
-def _parts(value: str) -> tuple[str, str]:
+def _name_and_description(value: str) -> tuple[str, str]:
     usage = '/create takes a name and a description: /create pirate "a grumpy pirate captain who loves the sea"'
     try:
         words = shlex.split(value)

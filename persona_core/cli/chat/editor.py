@@ -1,4 +1,4 @@
-"""How lines are read: an editor with history, completion and a status line, or plain reading through a pipe."""
+"""Editors: what the chat reads lines with; in a terminal one with history and completion, else plain standard input."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ CONTINUED = "… "
 
 
 class Editor(Protocol):
-    """What the chat reads with."""
+    """What the chat reads lines with."""
 
     @property
     def interactive(self) -> bool:
-        """Tell whether a user can answer."""
+        """Whether somebody is there to answer questions."""
         ...
 
     def read(self, default: str = "") -> str:
-        """Return a message or a command; raises `EOFError` at the end and `KeyboardInterrupt` for Ctrl-C."""
+        """Return a message or a command; raise `EOFError` at the end of input and `KeyboardInterrupt` for Ctrl-C."""
         ...
 
     def confirm(self, question: str) -> str:
-        """Return a line that is not kept in the history."""
+        """Return the answer to a question; the history does not keep it."""
         ...
 
 
 class PipeEditor:
-    """One line, one message."""
+    """Reads standard input; each line is a message."""
 
     interactive = False
 
@@ -46,12 +46,12 @@ class PipeEditor:
         return line
 
     def confirm(self, question: str) -> str:
-        """Nobody is there to answer."""
+        """Raise `EOFError`: nobody is there to answer."""
         raise EOFError
 
 
 class TerminalEditor:
-    """prompt_toolkit: Enter sends, Alt-Enter begins a new line, and pasted text never sends itself."""
+    """Reads with prompt_toolkit: Enter sends, Alt-Enter begins a new line, and pasted text does not send itself."""
 
     interactive = True
 
@@ -74,21 +74,21 @@ class TerminalEditor:
         self._plain: PromptSession[str] = PromptSession()
 
     def read(self, default: str = "") -> str:
-        """Edit a message."""
+        """Let the user type a message, or edit `default`."""
         return self._prompt.prompt("> ", default=default)
 
     def confirm(self, question: str) -> str:
-        """Ask for a word."""
+        """Ask a question that takes one word."""
         return self._plain.prompt(question)
 
 
 def pick_editor(session: ChatSession, registry: Registry, toolbar: Callable[[], str]) -> Editor:
-    """Return the terminal's editor, or plain reading."""
+    """Return an editor for the terminal, or plain reading where standard input is none."""
     return TerminalEditor(session, registry, toolbar) if sys.stdin.isatty() else PipeEditor()
 
 
 def candidates(session: ChatSession, registry: Registry, text: str) -> Iterator[tuple[str, int, str]]:
-    """Yield (text, how much of what is typed it replaces, description) for a line that begins with a slash."""
+    """Yield (completion, how many typed characters it replaces, description) for a line that begins with a slash."""
     name, space, value = text[1:].partition(" ")
     if not space:
         for command in registry.values():
@@ -99,9 +99,9 @@ def candidates(session: ChatSession, registry: Registry, text: str) -> Iterator[
 
 
 def _value_candidates(values: Iterable[tuple[str, str]], value: str) -> Iterator[tuple[str, int, str]]:
-    for found, description in values:
-        if found.startswith(value):
-            yield found, len(value), description
+    for candidate, description in values:
+        if candidate.startswith(value):
+            yield candidate, len(value), description
 
 
 def _completer(session: ChatSession, registry: Registry) -> Any:
@@ -112,8 +112,8 @@ def _completer(session: ChatSession, registry: Registry) -> Any:
             text = document.text_before_cursor
             if not text.startswith("/"):
                 return
-            for found, replaced, description in candidates(session, registry, text):
-                yield Completion(found, start_position=-replaced, display_meta=description)
+            for candidate, replaced, description in candidates(session, registry, text):
+                yield Completion(candidate, start_position=-replaced, display_meta=description)
 
     return SlashCompleter()
 

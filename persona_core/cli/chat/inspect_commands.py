@@ -1,4 +1,4 @@
-"""The commands that show what steering did, and what it would do otherwise."""
+"""Slash commands that show what steering does: `/list`, `/status`, `/why`, `/drift` and `/compare`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDEST = 60
 
 
 def status(session: ChatSession, value: str) -> Outcome:
-    """Tell what is in force."""
+    """Tell how the next reply is steered and sampled, and by which model."""
     sampling = session.settings.sampling
     system = f"; system prompt {session.conversation.system!r}" if session.conversation.system else ""
     model = session.manager.config.model.name
@@ -27,13 +27,13 @@ def status(session: ChatSession, value: str) -> Outcome:
 
 
 def personas(session: ChatSession, value: str) -> Outcome:
-    """List the personas there are."""
+    """List the extracted personas."""
     entries = [entry for entry in session.manager.entries() if entry.header is not None]
     return "\n".join(f"  {entry.name:14} {entry.description}" for entry in entries) or "  none extracted yet"
 
 
 def why(session: ChatSession, value: str) -> Outcome:
-    """Show the last reply's receipt, in words and small pictures."""
+    """Show the last receipt in words, the change of each layer as bars, and projections token by token as curves."""
     turn, width = session.last_turn(), picture_width()
     lines = [turn.receipt.line()]
     if turn.receipt.relative_change:
@@ -44,16 +44,19 @@ def why(session: ChatSession, value: str) -> Outcome:
 
 
 def drift(session: ChatSession, value: str) -> Outcome:
-    """Show the conversation's projections turn by turn, with the edge and the floor."""
+    """Show the projections on both axes turn by turn, with the edge of the calibrated range and the floor."""
     session.last_turn()
     turns = session.conversation.turns
     edges = {"assistant": session.calibrated_edge(), "safety": session.floor_value()}
-    parts = [_axis_by_turn(name, turns, edges[name]) for name in AXES]
-    return "\n\n".join(part for part in parts if part) or "this model has no axes: run `persona-steer extract-axes`"
+    pictures = [_axis_by_turn(name, turns, edges[name]) for name in AXES]
+    return (
+        "\n\n".join(picture for picture in pictures if picture)
+        or "this model has no axes: run `persona-steer extract-axes`"
+    )
 
 
 def compare(session: ChatSession, value: str) -> Outcome:
-    """Answer one question several times with one seed: steered and unsteered, or as the personas that are named."""
+    """Answer one question with one seed several times: as the chat's persona and as none, or as those named."""
     asked, question = _compared(session, value)
 
     def make() -> Mapping[str, str]:
@@ -63,7 +66,7 @@ def compare(session: ChatSession, value: str) -> Outcome:
 
 
 def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, float]], str]:
-    """Return heading -> weights, and the question of `[sage,none:] question`; without one the last is meant."""
+    """Return heading -> weights and the question from `[sage,none:] question`; an empty question means the last one."""
     head, colon, rest = value.partition(":")
     names = [name.strip() for name in head.split(",")]
     if colon and {*session.manager.names(), "none"}.issuperset(names):
@@ -80,36 +83,38 @@ def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, flo
 
 
 def _token_by_token(session: ChatSession, name: str, values: list[float], width: int) -> list[str]:
-    floor = session.floor_value() if name == "safety" else None
-    against = "" if floor is None else f"; the floor is {floor:+.1f}"
+    """Return a title and a curve of one value a token; nothing for an axis that was not read."""
     if not values:
         return []
+    floor = session.floor_value() if name == "safety" else None
+    against = "" if floor is None else f"; the floor is {floor:+.1f}"
     title = f"{AXES.get(name, name)}, token by token: {min(values):+.1f} to {max(values):+.1f}{against}"
     return [title, f"  {curve(values, width)}"]
 
 
 def _axis_by_turn(name: str, turns: list[Turn], edge: float | None) -> str:
-    read = {place: getattr(turn.receipt, f"{name}_projection") for place, turn in enumerate(turns, start=1)}
-    values = {place: value for place, value in read.items() if value is not None}
+    """Return a gauge a turn with the edge marked on it; an empty text where no turn was read on this axis."""
+    projections = {number: getattr(turn.receipt, f"{name}_projection") for number, turn in enumerate(turns, start=1)}
+    values = {number: value for number, value in projections.items() if value is not None}
     if not values:
         return ""
     ends = [*values.values(), *([edge] if edge is not None else [])]
     low, high, width = min(ends), max(ends), picture_width() // 2
-    what = "floor" if name == "safety" else "edge of the calibrated range"
-    marked = "" if edge is None else f" (┊ {what}, {edge:+.1f})"
+    edge_name = "floor" if name == "safety" else "edge of the calibrated range"
+    legend = "" if edge is None else f" (┊ {edge_name}, {edge:+.1f})"
     rows = [
-        f"  {place:3}  {gauge(value, low, high, width, edge)}  {value:+7.1f}  {_who(turns[place - 1])}"
-        for place, value in values.items()
+        f"  {number:3}  {gauge(value, low, high, width, edge)}  {value:+7.1f}  {_personas_of(turns[number - 1])}"
+        for number, value in values.items()
     ]
-    return "\n".join([f"{AXES[name]}, turn by turn{marked}", *rows])
+    return "\n".join([f"{AXES[name]}, turn by turn{legend}", *rows])
 
 
-def _who(turn: Turn) -> str:
+def _personas_of(turn: Turn) -> str:
     return "+".join(turn.receipt.personas) or "none"
 
 
 def picture_width() -> int:
-    """Return how wide a picture may be."""
+    """Return the width of a picture in characters: that of the terminal, within limits."""
     return max(min(shutil.get_terminal_size().columns - 8, _WIDEST), 16)
 
 

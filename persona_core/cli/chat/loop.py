@@ -1,4 +1,4 @@
-"""The chat's loop: read a line, run a command or answer it, show what comes of it, until the user leaves."""
+"""The chat's loop: reads a line, runs the command or asks the model, shows the outcome, until the user leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from persona_core.engine.engine import ReplyStream
 from persona_core.errors import PersonaError, SteeringError, WorkspaceError
 
 _SHOWN = 2
-"""Turns of a resumed session that are shown again."""
+"""How many turns of a resumed session are shown again."""
 
 
 @dataclass
@@ -33,9 +33,9 @@ class Loop:
     speed: Speed = field(default_factory=Speed)
 
     def begin(self, resume: str | None) -> None:
-        """Go on with the session that is asked for (an empty name is the newest), or offer one that was cut short.
+        """Resume the session that the user named (an empty name is the newest), or offer one that was cut short.
 
-        Through a pipe the model is waited for, so that what cannot be served ends the program.
+        Through a pipe this waits for the model, so that a request which cannot be served ends the program.
         """
         if not self.editor.interactive:
             self.session.engine.plan(self.session.steering())
@@ -60,7 +60,7 @@ class Loop:
         return names[0]
 
     def run(self) -> None:
-        """Read and answer until the end of input or `/quit`; whatever happens, the session's file says how it ended."""
+        """Read and answer until the end of input or `/quit`; then record in the session's file that the user left."""
         try:
             while self._one_line():
                 if self.session.loading.done():
@@ -118,7 +118,7 @@ class Loop:
         return outcome.then() if self.editor.confirm(outcome.question).strip() == outcome.word else "nothing is changed"
 
     def _answer(self, asked: Ask) -> None:
-        """Answer one message; what was said stays in the conversation even when Ctrl-C stops it."""
+        """Answer one message; a reply that Ctrl-C stops stays in the conversation as far as it came."""
         if not self.session.loading.done():
             self.screen.note("(loading the model…)")
         stream = self.session.ask(asked)
@@ -132,7 +132,7 @@ class Loop:
         self.screen.note(f"[{turn.receipt.line()}]")
 
     def _timed(self, stream: ReplyStream) -> Iterator[str]:
-        """Yield the pieces, and count their tokens."""
+        """Yield a reply's pieces and time their tokens for the status line."""
         self.speed = Speed()
         try:
             for piece in stream:

@@ -1,4 +1,4 @@
-"""Small pictures in text: bars, curves of one line, and gauges. Every function returns plain text of a given width."""
+"""Pictures in text: bars, one-line curves and gauges of a given width in characters; `plain` ones are ASCII."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINE, PLAIN_LINE = "·", "."
 
 
 def curve(values: Sequence[float], width: int, plain: bool = False) -> str:
-    """Return values as one line of blocks, lowest to highest; more values than `width` are averaged."""
+    """Return values as one line of blocks, from the lowest to the highest; `averaged` makes them fit the width."""
     if not values:
         return ""
     steps, shown = PLAIN_CURVE if plain else CURVE, averaged(values, width)
@@ -27,12 +27,12 @@ def averaged(values: Sequence[float], width: int) -> list[float]:
     """Return at most `width` means of neighbouring values."""
     if len(values) <= width:
         return list(values)
-    edges = [round(place * len(values) / width) for place in range(width + 1)]
+    edges = [round(column * len(values) / width) for column in range(width + 1)]
     return [math.fsum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
 
 
 def bars(shares: Mapping[int, float], width: int, plain: bool = False) -> list[str]:
-    """Return one line a layer: its number, a bar, and the share in per cent."""
+    """Return one line a layer: its number, a bar that is longest for the largest share, and the share in per cent."""
     longest = max(shares.values(), default=0) or 1.0
     block = PLAIN_BAR if plain else BAR
     return [
@@ -46,11 +46,11 @@ def gauge(value: float, low: float, high: float, width: int, edge: float | None 
     line, dot, mark = (PLAIN_LINE, PLAIN_DOT, PLAIN_EDGE) if plain else (LINE, DOT, EDGE)
     cells = [line] * width
     if edge is not None:
-        cells[_place(edge, low, high, width)] = mark
-    cells[_place(value, low, high, width)] = dot
+        cells[_cell(edge, low, high, width)] = mark
+    cells[_cell(value, low, high, width)] = dot
     return "".join(cells)
 
 
-def _place(value: float, low: float, high: float, width: int) -> int:
+def _cell(value: float, low: float, high: float, width: int) -> int:
     span = high - low or 1.0
     return min(max(int((value - low) / span * width), 0), width - 1)

@@ -1,4 +1,4 @@
-"""All slash commands by name: the built-in ones and those of packages; and what a line means."""
+"""The registry of slash commands: finds those that are built in and those of packages, and runs a line."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Registry = Mapping[str, ChatCommand]
 
 
 def all_commands(plugins: PluginManager) -> dict[str, ChatCommand]:
-    """Return name -> command; a package's command that has the name of a built-in one is an error that names it."""
-    found = {command.name: command for command in _built_in()}
-    for name, item in plugins.registry("register_chat_commands").items():
-        if name in found:
+    """Return name -> command; raise `PluginError` where a package's command has the name of a built-in one."""
+    commands = {command.name: command for command in _built_in()}
+    for name, registered in plugins.registry("register_chat_commands").items():
+        if name in commands:
             raise PluginError(
-                f"{item.distribution} registers /{name}, which is built in; uninstall it, or rename it there"
+                f"{registered.distribution} registers /{name}, which is built in; uninstall it, or rename it there"
             )
-        found[name] = item.value
-    found["help"] = ChatCommand(
-        "help", "/help [COMMAND]", "this list, or more on one command", lambda _, value: help_text(found, value),
-        lambda _: {name: command.help for name, command in found.items()},
+        commands[name] = registered.value
+    commands["help"] = ChatCommand(
+        "help", "/help [COMMAND]", "this list, or more on one command", lambda _, value: help_text(commands, value),
+        lambda _: {name: command.help for name, command in commands.items()},
     )  # fmt: skip
-    return found
+    return commands
 
 
 def run_line(registry: Registry, session: ChatSession, line: str) -> Outcome:
-    """Run a line that begins with a slash; raise `SteeringError` with the nearest command for one there is not."""
+    """Run a line that begins with a slash; raise `SteeringError` with the nearest name for an unknown command."""
     name, _, value = line[1:].partition(" ")
     if name not in registry:
         raise SteeringError(f"no command /{name}{_near(registry, name)}")
@@ -39,7 +39,7 @@ def run_line(registry: Registry, session: ChatSession, line: str) -> Outcome:
 
 
 def help_text(registry: Registry, value: str) -> str:
-    """Return the list of commands, or what one of them does."""
+    """Return one line a command, or usage, help and details of the one that is named."""
     name = value.removeprefix("/")
     if not name:
         width = max(len(command.usage) for command in registry.values())

@@ -1,6 +1,6 @@
-"""Where a chat is shown: a rich terminal, or plain lines for a dumb one, a pipe, or a file.
+"""Screens: what the chat shows text on; a terminal that renders Markdown, or plain lines for a pipe or a file.
 
-Replies and what commands say go to stdout; receipts, notes and errors to stderr.
+Replies and the output of commands go to stdout; receipts, notes and errors go to stderr.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _REFRESHES = 12
 
 
 class Screen(Protocol):
-    """What the chat shows things with."""
+    """What the chat shows text on."""
 
     def reply(self, pieces: Iterable[str], footer: Footer) -> None:
-        """Show a reply as it comes; raises what the pieces raise, with what came before on the screen."""
+        """Show a reply piece by piece; where the pieces raise, what came before stays on the screen."""
         ...
 
     def say(self, text: str) -> None:
-        """Show what a command says."""
+        """Show the output of a command."""
         ...
 
     def note(self, text: str) -> None:
-        """Show a line besides: a receipt, a warning."""
+        """Show a line beside the replies: a receipt, a note, an error."""
         ...
 
     def columns(self, texts: Mapping[str, str]) -> None:
@@ -37,15 +37,15 @@ class Screen(Protocol):
         ...
 
     def waiting(self, doing: str) -> AbstractContextManager[object]:
-        """Show that something is being done, for as long as the context lasts."""
+        """Show that work is going on for as long as the context lasts."""
         ...
 
 
 class PlainScreen:
-    """Text as it is."""
+    """Writes text as it is."""
 
     def reply(self, pieces: Iterable[str], footer: Footer) -> None:
-        """Write every piece at once."""
+        """Write every piece as soon as it comes."""
         try:
             for piece in pieces:
                 click.echo(piece, nl=False)
@@ -62,7 +62,7 @@ class PlainScreen:
         click.echo(text, err=True)
 
     def columns(self, texts: Mapping[str, str]) -> None:
-        """Write one text after the other under its heading."""
+        """Write the texts one after the other, each under its heading."""
         click.echo("\n\n".join(f"[{heading}]\n{text}" for heading, text in texts.items()))
 
     def waiting(self, doing: str) -> AbstractContextManager[object]:
@@ -72,7 +72,7 @@ class PlainScreen:
 
 
 class RichScreen:
-    """Markdown that is rendered block by block: a finished block is printed for good, only the last one is redrawn."""
+    """Renders Markdown block by block: it prints a finished block once and redraws only the last one."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -81,7 +81,7 @@ class RichScreen:
         self.errors = Console(stderr=True, highlight=False)
 
     def reply(self, pieces: Iterable[str], footer: Footer) -> None:
-        """Redraw the block that is being written, with the footer under it."""
+        """Redraw the block that is being written, with the status line under it."""
         from rich.console import Group
         from rich.live import Live
         from rich.markdown import Markdown
@@ -124,24 +124,24 @@ class RichScreen:
         self.console.print(table)
 
     def waiting(self, doing: str) -> AbstractContextManager[object]:
-        """Turn a wheel."""
+        """Show a spinner."""
         return self.errors.status(f"{doing}…")
 
 
 def finished_blocks(text: str) -> tuple[str, str]:
-    """Return (blocks that are finished, the block that is being written): a blank line ends one, but not in a fence."""
-    cut, fenced, place = 0, False, 0
+    """Return (finished blocks, the block being written); a blank line ends a block, except within a code fence."""
+    cut, fenced, end = 0, False, 0
     for line in text.splitlines(keepends=True):
-        place += len(line)
+        end += len(line)
         if line.lstrip().startswith("```"):
             fenced = not fenced
         if not fenced and not line.strip() and line.endswith("\n"):
-            cut = place
+            cut = end
     return text[:cut].strip("\n"), text[cut:]
 
 
 def pick_screen() -> Screen:
-    """Return the rich screen in a terminal that can draw, else the plain one."""
+    """Return the rich screen in a terminal that can draw, else the plain one; `NO_COLOR` asks for the plain one."""
     import os
 
     able = sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and "NO_COLOR" not in os.environ

@@ -1,4 +1,4 @@
-"""The status line: who speaks, how strongly and how safely, how fast, how full the context is, and both axes."""
+"""The status line under the chat: persona, strength, safety, tokens a second, context used, and gauges of both axes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GAUGE = 9
 
 @dataclass
 class Speed:
-    """Tokens a second of the reply that is being made, or of the last one, from its first piece on."""
+    """A clock for the tokens of one reply; it starts with the reply's first piece."""
 
     started: float = field(default_factory=time.monotonic)
     tokens: int = 0
@@ -23,35 +23,35 @@ class Speed:
     ended: float = 0.0
 
     def begin(self, tokens: int) -> None:
-        """Start the clock: reading the prompt is over, and the first tokens are there."""
+        """Start the clock once the prompt has been read and the first tokens are there."""
         self.started, self.first, self.tokens = time.monotonic(), tokens, tokens
 
     @property
     def rate(self) -> float | None:
-        """Tokens a second; None before there are enough to tell."""
-        spent, made = (self.ended or time.monotonic()) - self.started, self.tokens - self.first
-        return made / spent if made > 0 and spent > 0 else None
+        """Tokens a second since the first piece; None where no more tokens have come."""
+        seconds, tokens = (self.ended or time.monotonic()) - self.started, self.tokens - self.first
+        return tokens / seconds if tokens > 0 and seconds > 0 else None
 
 
 def status_line(session: ChatSession, speed: Speed, plain: bool = False) -> str:
-    """Return the line; before the model is loaded it says so."""
+    """Return the line, in as many lines as the terminal needs; it says so while the model is loading."""
     if not session.loading.done():
         return f"{session.status()} · loading the model…"
     if session.loading.exception() is not None:
         return "the model could not be loaded"
-    parts = [session.status()]
+    fields = [session.status()]
     if speed.rate is not None:
-        parts.append(f"{speed.rate:.0f} tokens/s")
-    parts += [_context(session), *_gauges(session, plain)]
-    return in_lines([part for part in parts if part], shutil.get_terminal_size().columns)
+        fields.append(f"{speed.rate:.0f} tokens/s")
+    fields += [_context(session), *_gauges(session, plain)]
+    return in_lines([field for field in fields if field], shutil.get_terminal_size().columns)
 
 
-def in_lines(parts: Sequence[str], width: int) -> str:
-    """Return the parts in as many lines as they need; none is broken."""
+def in_lines(texts: Sequence[str], width: int) -> str:
+    """Return the texts joined into as many lines as they need; no text is broken."""
     lines = [""]
-    for part in parts:
-        joined = f"{lines[-1]} · {part}" if lines[-1] else part
-        lines = [*lines[:-1], joined] if len(joined) <= width or not lines[-1] else [*lines, part]
+    for text in texts:
+        joined = f"{lines[-1]} · {text}" if lines[-1] else text
+        lines = [*lines[:-1], joined] if len(joined) <= width or not lines[-1] else [*lines, text]
     return "\n".join(lines)
 
 

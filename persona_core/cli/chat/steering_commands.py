@@ -1,4 +1,4 @@
-"""The commands that change what the next reply is made with."""
+"""Slash commands that change how the next reply is steered and sampled: `/persona`, `/strength`, `/safety` and more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNSAFE = "unsafe"
 
 
 def persona(session: ChatSession, value: str) -> Outcome:
-    """Speak as one persona."""
+    """Steer with one persona."""
     if not value:
         raise SteeringError("/persona takes a name: /list shows them, /none turns steering off")
     if value == "none":
@@ -29,25 +29,25 @@ def persona(session: ChatSession, value: str) -> Outcome:
 
 
 def strength(session: ChatSession, value: str) -> Outcome:
-    """Steer more or less strongly."""
+    """Set the strength."""
     session.set_strength(number(value, f"/strength takes a number, 0.0-{STRONGEST}"))
     return session.status()
 
 
 def blend(session: ChatSession, value: str) -> Outcome:
-    """Speak as several personas."""
+    """Steer with several personas."""
     session.set_personas(parse_blend(value))
     return session.status()
 
 
 def none(session: ChatSession, value: str) -> Outcome:
-    """Speak as the untouched model."""
+    """Turn steering off."""
     session.set_personas({})
     return session.status()
 
 
 def safety(session: ChatSession, value: str) -> Outcome:
-    """Hold the floor, or do not."""
+    """Turn the safety floor on; or off, once the user has allowed or confirmed it."""
     if value not in ("on", "off"):
         raise SteeringError(f"/safety takes on or off, not {value!r}")
     if value == "on" or session.settings.allow_unsafe:
@@ -71,7 +71,7 @@ def _safety_now(session: ChatSession, on: bool) -> str:
 
 
 def prompt(session: ChatSession, value: str) -> Outcome:
-    """Give the model a persona's own system prompt too, or alone, or not."""
+    """Choose whether the model gets the persona's own system prompt: not, beside steering, or in its place."""
     if value not in ("off", "with", "only"):
         raise SteeringError(f"/prompt takes off, with or only, not {value!r}")
     session.settings.prompting = value  # type: ignore[assignment]
@@ -79,7 +79,7 @@ def prompt(session: ChatSession, value: str) -> Outcome:
 
 
 def seed(session: ChatSession, value: str) -> Outcome:
-    """Choose the seed of the sampling."""
+    """Set the seed of the sampling."""
     if not value.isdecimal():
         raise SteeringError(f"/seed takes a whole number from 0, not {value!r}")
     session.settings.seed = int(value)
@@ -87,38 +87,38 @@ def seed(session: ChatSession, value: str) -> Outcome:
 
 
 def temperature(session: ChatSession, value: str) -> Outcome:
-    """Sample more or less freely."""
-    found = number(value, "/temperature takes a number, 0.0-2.0")
-    if not 0 <= found <= 2:
-        raise SteeringError(f"temperature {found:g} is out of range: use 0.0-2.0; 0 is greedy")
-    session.resampled(temperature=found)
-    return f"temperature {found:g}"
+    """Set the temperature of the sampling."""
+    chosen = number(value, "/temperature takes a number, 0.0-2.0")
+    if not 0 <= chosen <= 2:
+        raise SteeringError(f"temperature {chosen:g} is out of range: use 0.0-2.0; 0 is greedy")
+    session.resampled(temperature=chosen)
+    return f"temperature {chosen:g}"
 
 
 def system(session: ChatSession, value: str) -> Outcome:
-    """Give the model a system prompt of the user's."""
+    """Set the user's own system prompt, or remove it."""
     session.set_system(value)
     return f"system prompt: {value}" if value else "no system prompt"
 
 
 def number(value: str, usage: str) -> float:
-    """Return a finite number, or raise `SteeringError` that begins with the usage."""
+    """Return a finite number; raise `SteeringError` with the usage where the text is none."""
     try:
-        found = float(value)
+        parsed = float(value)
     except ValueError:
         raise SteeringError(f"{usage}, not {value!r}") from None
-    if not math.isfinite(found):
+    if not math.isfinite(parsed):
         raise SteeringError(f"{usage}, not {value!r}")
-    return found
+    return parsed
 
 
 def persona_values(session: ChatSession) -> Mapping[str, str]:
-    """Return every persona that can be steered with."""
+    """Complete the extracted personas."""
     return {entry.name: entry.description for entry in session.manager.entries() if entry.header is not None}
 
 
 def blend_values(session: ChatSession) -> Mapping[str, str]:
-    """Return two halves of every pair that begins with the persona in use."""
+    """Complete half-and-half blends of the persona in use with each other one."""
     names = sorted(persona_values(session))
     first = next(iter(session.settings.personas), names[0] if names else "")
     return {f"{first}:0.5,{name}:0.5": f"half {first}, half {name}" for name in names if name != first}

@@ -1,7 +1,4 @@
-"""`persona-steer plugins`: what is installed, and everything that can be done with packages.
-
-`command` is the group, and `listing` says what each package brings.
-"""
+"""`persona-steer plugins`: what is installed, and everything that can be done with packages; `command` is the group."""
 
 from persona_core.cli.plugins.command import command
 

@@ -1,4 +1,4 @@
-"""`persona-steer plugins check`: does a package keep its contracts, and if not, what is to be done."""
+"""`persona-steer plugins check`: installs a package into a clean folder, checks it, and says how to mend it."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def check(package: str, timeout: float, as_json: bool) -> None:
       persona-steer plugins check persona-capping-guard --json
     """
     with tempfile.TemporaryDirectory(prefix="persona-steer-check-") as scratch:
-        report = Report(Path(scratch), timeout)
-        report.run(package)
-    click.echo(json.dumps(report.as_data(), indent=2) if as_json else "\n".join(report.lines()))
-    sys.exit(1 if report.failed else 0)
+        checked = PackageCheck(Path(scratch), timeout)
+        checked.run(package)
+    click.echo(json.dumps(checked.as_data(), indent=2) if as_json else "\n".join(checked.lines()))
+    sys.exit(1 if checked.failed else 0)
 
 
 @dataclass
-class Report:
-    """What was found about one package; `scratch` is an empty folder to work in."""
+class PackageCheck:
+    """The check of one package and its findings; `scratch` is an empty folder to work in."""
 
     scratch: Path
     seconds: float
@@ -73,17 +73,17 @@ class Report:
         path, site = Path(package), ""
         if path.is_file() or (path / "pyproject.toml").is_file() or (path / "setup.py").is_file():
             site, self.title = str(self.scratch / "site"), str(path)
-            found = self._installed(path)
+            distribution = self._installed(path)
         else:
-            found = _named(package)
-        if found is not None:
-            name = found.metadata["Name"]
-            self.title = f"{name} {found.version}" + (f", from {path}" if site else "")
+            distribution = _named(package)
+        if distribution is not None:
+            name = distribution.metadata["Name"]
+            self.title = f"{name} {distribution.version}" + (f", from {path}" if site else "")
             self.findings += tuple(self._check(name, site))
             self.findings += tuple(self._compare(name))
 
     def lines(self) -> Iterator[str]:
-        """Yield the report, a line a check, with two more for one that has failed."""
+        """Yield a line for each check, with up to two more for one that has failed, and the counts."""
         yield in_one_line(self.title)
         for finding in self.findings:
             yield f"{finding.status:8} {finding.check}: {finding.said}"
@@ -92,61 +92,62 @@ class Report:
         yield f"{count}, {self.failed} FAILED" if self.failed else f"{count}, none failed"
 
     def as_data(self) -> dict[str, Any]:
-        """Return the report as plain data."""
+        """Return the findings as JSON data."""
         findings = [asdict(finding) for finding in self.findings]
         return {"package": self.title, "passed": not self.failed, "findings": findings}
 
     def _installed(self, path: Path) -> Distribution | None:
+        """Install a package into the scratch folder; return None, with a finding, where that fails."""
         start = time.monotonic()
         try:
-            found = install(path, self.scratch / "site", self.scratch / "pip.log", self.seconds)
+            distribution = install(path, self.scratch / "site", self.scratch / "pip.log", self.seconds)
         except Wrong as error:
             page = 'docs/write-a-blending-strategy.md, section "2. The package"'
             self.findings += (Finding("installs", "FAILED", str(error), error.mend, page),)
             return None
         said = f"into a clean folder, in {time.monotonic() - start:.1f} s"
         self.findings += (Finding("installs", "ok", said),)
-        return found
+        return distribution
 
     def _check(self, name: str, site: str) -> Iterator[Finding]:
-        found, last, went_wrong = self._process("check", name, site)
-        yield from found
+        findings, last, went_wrong = self._process("check", name, site)
+        yield from findings
         if went_wrong:
             mend = "import nothing that waits or ends the process; a hook only returns objects"
             yield Finding(last, "FAILED", went_wrong, mend, 'docs/hooks.md, section "Entry point"')
 
     def _compare(self, name: str) -> Iterator[Finding]:
-        """Compare the names that were found with those of all other packages, in a process that loads those."""
+        """Compare the names that the package registers with those of all other packages, which a process loads."""
         names = Journal(self.scratch / "check.jsonl").names()
-        found, _, went_wrong = self._process("compare", name, json.dumps(names)) if names else ([], "", "")
-        yield from found
+        findings, _, went_wrong = self._process("compare", name, json.dumps(names)) if names else ([], "", "")
+        yield from findings
         if went_wrong:
             mend = "`persona-steer plugins` shows which other package does not load; mend or uninstall it"
             yield Finding("clashes", "FAILED", f"other installed packages could not be loaded: {went_wrong}", mend)
 
-    def _process(self, what: str, name: str, rest: str) -> tuple[list[Finding], str, str]:
-        """Return what a process found, the check that ran last, and how the process went wrong, if it did."""
-        journal, log = Journal(self.scratch / f"{what}.jsonl"), self.scratch / f"{what}.log"
-        command = [sys.executable, "-m", PROCESS, what, str(journal.path), name, rest]
+    def _process(self, task: str, name: str, rest: str) -> tuple[list[Finding], str, str]:
+        """Return the findings of a process, the check that began last, and how the process went wrong, if it did."""
+        journal, log = Journal(self.scratch / f"{task}.jsonl"), self.scratch / f"{task}.log"
+        command = [sys.executable, "-m", PROCESS, task, str(journal.path), name, rest]
         ending = run(command, log, self.seconds)
-        found, last, ended = journal.read()
+        findings, last, ended = journal.read()
         said = f"{ending or 'it ended the process'}; {last_line(log)}".strip("; ")
-        return found, last, "" if ended else said
+        return findings, last, "" if ended else said
 
 
 def _named(name: str) -> Distribution:
     """Return an installed distribution; raise `PluginError` with the nearest plugin package where there is none."""
-    installed = {canonical(found.metadata["Name"] or "unnamed"): found for found in distributions()}
+    installed = {canonical(known.metadata["Name"] or "unnamed"): known for known in distributions()}
     if canonical(name) in installed:
         return installed[canonical(name)]
-    plugins = [known for known, found in installed.items() if _is_plugin(found)]
+    plugins = [other for other, distribution in installed.items() if _is_plugin(distribution)]
     raise PluginError(
         f"{name!r} is no folder with a pyproject.toml, no archive, and no installed package{suggestion(name, plugins)}"
     )
 
 
-def _is_plugin(found: Distribution) -> bool:
-    return f"[{GROUP}]" in (found.read_text("entry_points.txt") or "")
+def _is_plugin(distribution: Distribution) -> bool:
+    return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
 
 
 def _more(finding: Finding) -> tuple[tuple[str, str], ...]:

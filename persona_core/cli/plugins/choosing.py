@@ -1,4 +1,4 @@
-"""`plugins enable` and `plugins disable`: what the workspace's configuration lets in."""
+"""`persona-steer plugins enable` and `disable`: which packages the workspace's configuration lets in."""
 
 from __future__ import annotations
 

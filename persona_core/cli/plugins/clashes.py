@@ -1,4 +1,4 @@
-"""Who brings a name already: the core, its chat, or another installed package."""
+"""Clashes: which package brings a name already: the core, its chat, or another one that is installed."""
 
 from persona_core.settings.installed import BUILTIN, PluginManager
 from persona_core.settings.plugin_choice import canonical
@@ -8,9 +8,8 @@ def taken_by(plugins: PluginManager, hook: str, name: str, distribution: str) ->
     """Return the distribution other than `distribution` that registers `name`, or an empty text."""
     if hook == "register_chat_commands" and name in _built_in_commands():
         return BUILTIN
-    own = canonical(distribution)
-    owners = (item.distribution for other, item in plugins.named(hook) if other == name)
-    return next((owner for owner in owners if canonical(owner) != own), "")
+    owners = (registered.distribution for other, registered in plugins.named(hook) if other == name)
+    return next((owner for owner in owners if canonical(owner) != canonical(distribution)), "")
 
 
 def _built_in_commands() -> set[str]:

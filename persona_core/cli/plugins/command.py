@@ -1,4 +1,4 @@
-"""`persona-steer plugins`: what is installed, and everything that can be done with packages."""
+"""`persona-steer plugins`: the group of all commands about packages; alone it lists what is installed."""
 
 import click
 
@@ -41,5 +41,5 @@ def list_(app: App, as_json: bool) -> None:
     show_all(app.plugins, as_json)
 
 
-for each in (show, enable, disable, install, uninstall, new, check):
-    command.add_command(each)
+for subcommand in (show, enable, disable, install, uninstall, new, check):
+    command.add_command(subcommand)

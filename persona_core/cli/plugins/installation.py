@@ -1,4 +1,4 @@
-"""Install a package into a clean folder, and run a process that may hang, crash or end itself."""
+"""Installation: puts a package into a clean folder with pip, and runs processes that may hang or crash."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _ENDLESS = "it did not end within {seconds:g} s and was stopped"
 
 
 def install(package: Path, site: Path, log: Path, seconds: float) -> Distribution:
-    """Install a folder, wheel or source archive without its dependencies; raise `Wrong` with pip's own reason."""
+    """Install a folder, wheel or source archive into `site`, without dependencies; raise `Wrong` with pip's reason."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-input", "--no-compile"]
     isolation = ["--no-build-isolation"] if _can_build(package) else []
     ending = run([*command, *isolation, "--target", str(site), str(package.absolute())], log, seconds)
-    found = [one for one in distributions(path=[str(site)]) if one.metadata["Name"]]
-    if ending or not found:
+    installed = [distribution for distribution in distributions(path=[str(site)]) if distribution.metadata["Name"]]
+    if ending or not installed:
         raise Wrong(
             _reason(log) if ending.startswith("it ended") else ending or "nothing was installed",
             f"python -m pip install --no-deps {shlex.quote(str(package))} shows all that pip says",
         )
-    return found[0]
+    return installed[0]
 
 
 def run(command: list[str], log: Path, seconds: float) -> str:
-    """Run a program with nothing to read, its output in `log`; return how it went wrong, or an empty text.
+    """Run a program without input, its output in `log`; return how it went wrong, or an empty text.
 
-    Whatever it has started ends with it.
+    It is stopped after `seconds`, and every process that it started is stopped with it.
     """
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
     with log.open("wb") as output:
@@ -69,7 +69,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _can_build(package: Path) -> bool:
-    """Tell whether all that a folder is built with is here already; pip then need not fetch it."""
+    """Tell whether everything that a folder is built with is installed, so that pip need not fetch it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -80,16 +80,16 @@ def _can_build(package: Path) -> bool:
 
 
 def _build_system(package: Path) -> dict[str, Any]:
-    """Return the part of pyproject.toml that says what builds a package; pip itself names what is wrong with it."""
+    """Return the table `build-system` of pyproject.toml; empty where it is broken, which pip then reports itself."""
     try:
-        found = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8")).get("build-system", {})
+        table = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8")).get("build-system", {})
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return table if isinstance(table, dict) else {}
 
 
 def _reason(log: Path) -> str:
-    """Return the line of pip's output that says most: the last error, but for the one that says that it failed."""
+    """Return the last error line of pip's output that says more than that it failed; without one, the last line."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    told = [line for line in lines if re.match(r"(ERROR: (?!Failed|.*exited with)|\w*(Error|Exception): )", line)]
-    return in_one_line(told[-1]) if told else last_line(log)
+    errors = [line for line in lines if re.match(r"(ERROR: (?!Failed|.*exited with)|\w*(Error|Exception): )", line)]
+    return in_one_line(errors[-1]) if errors else last_line(log)

@@ -1,4 +1,4 @@
-"""`plugins install` and `plugins uninstall`: pip in the environment that persona-steer runs in."""
+"""`persona-steer plugins install` and `uninstall`: runs pip in the environment of persona-steer."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _agree(question: str, yes: bool) -> None:
 
 
 def _pip(*words: str) -> None:
-    """Run pip; what it says goes to the user, and its failure is an error."""
+    """Run pip with its output on the terminal; raise `PluginError` where it fails."""
     done = subprocess.run([sys.executable, "-m", "pip", *words], check=False)
     if done.returncode:
         raise PluginError(f"pip {words[0]} failed; what it said stands above")

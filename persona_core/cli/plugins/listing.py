@@ -1,4 +1,4 @@
-"""The listing of packages: what is installed, what it registered, and what failed."""
+"""The listing that `persona-steer plugins` prints: each package, what it registered, and why it failed."""
 
 import json
 from collections.abc import Mapping, Sequence

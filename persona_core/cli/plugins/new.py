@@ -1,4 +1,4 @@
-"""`persona-steer plugins new`: a complete package that installs and works at once."""
+"""`persona-steer plugins new`: writes a complete package that installs and works at once."""
 
 import shlex
 from pathlib import Path
@@ -36,15 +36,15 @@ def new(app: App, kind: str, name: str, folder: Path) -> None:
     owner = taken_by(app.plugins, package.kind.hook, package.object_name, name)
     if owner:
         raise PluginError(f"{package.object_name!r} is a name that {owner} brings already; choose another NAME")
-    click.echo("\n".join(_told(package, write_package(package, folder))))
+    click.echo("\n".join(_lines(package, write_package(package, folder))))
 
 
-def _told(package: NewPackage, place: Path) -> list[str]:
-    """Return what was written, and the next commands to type."""
-    path = str(place) if place.is_absolute() else f"./{place.as_posix()}"
+def _lines(package: NewPackage, folder: Path) -> list[str]:
+    """Return the files that were written and the commands to type next."""
+    path = str(folder) if folder.is_absolute() else f"./{folder.as_posix()}"
     shown = shlex.quote(path)
     return [
-        *(f"wrote {place / written}" for written, _ in package.files()),
+        *(f"wrote {folder / written}" for written, _ in package.files()),
         "",
         "Next:",
         f"  python -m pip install -e {shlex.quote(f'{path}[test]')}",

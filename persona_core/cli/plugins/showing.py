@@ -1,4 +1,4 @@
-"""`plugins show`: everything about one package."""
+"""`persona-steer plugins show`: everything that is known of one package."""
 
 from __future__ import annotations
 
