@@ -1,6 +1,7 @@
-"""Twin: an unwrapped copy of the model that shares its weights and decodes one token in a single compiled graph.
+"""CompiledModel: a copy of the model that shares its weights and decodes a token in one compiled graph; when to use it.
 
-Fixed shapes make that possible: a static key-value cache, and steering that lies in buffers (`static_steering`).
+A compiled graph needs fixed shapes. A static key-value cache and steering that lies in buffers (`static_layer`)
+provide them.
 """
 
 from __future__ import annotations
@@ -16,20 +17,52 @@ from torch import Tensor, nn
 from transformers import StaticCache
 
 from persona_core.model.loading.memory import key_value_shape
+from persona_core.settings.config import ModelSettings
+from persona_core.settings.model_source import Notify
 from persona_core.steering.layer import ArmedLayer, Steer
 from persona_core.steering.static_layer import StaticSteer
 
-_SHORTEST = 256
-_KEPT = 2
-"""Sets of buffers that are kept for the next replies of the same shape."""
+_WORTH_COMPILING = 512
+"""Eager decoding steps after which compiling pays: a process that has run so many will run many more."""
+_SHORTEST_CACHE = 256
+_KEPT_GRAPHS = 2
+"""How many graphs stay allocated for the next replies of the same shape."""
 _RECOMPILES = 64
 
 Shape = tuple[object, ...]
 
 
+class Compilation:
+    """Decides when decoding continues in the compiled copy: from the first step with `compile: on`, else after 512."""
+
+    def __init__(self, compiled: CompiledModel | None, settings: ModelSettings, report: Notify) -> None:
+        """Take the copy, or None for a model that always runs eagerly; `report` shows a line before the first use."""
+        self.n_steps = 0
+        self._compiled = compiled
+        self._steps_before = 1 if settings.compile == "on" else _WORTH_COMPILING
+        self._report: Notify | None = report
+
+    def compiled_after_step(self) -> CompiledModel | None:
+        """Count one eager step; return the compiled copy once enough steps have run, else None."""
+        self.n_steps += 1
+        if self._compiled is None or self.n_steps < self._steps_before:
+            return None
+        if self._report is not None:
+            self._report("compiling the decoding step: the first reply of each size takes up to a minute longer")
+            self._report = None
+        return self._compiled
+
+
+def wants_compiling(settings: ModelSettings, device: torch.device) -> bool:
+    """Tell whether the configuration compiles on this device; `auto` compiles on cuda, but not nf4 weights."""
+    if settings.compile == "auto":
+        return device.type == "cuda" and settings.dtype != "nf4"
+    return settings.compile == "on"
+
+
 @dataclass
 class Graph:
-    """The buffers of one shape: `rows` rows, `length` places in the cache, and some steered layers."""
+    """The buffers of one shape: `rows` rows, `length` tokens of cache, and some steered layers."""
 
     cache: Any
     mask: Bool[Tensor, "rows 1 1 length"]
@@ -40,13 +73,14 @@ class Graph:
     slack: Float[Tensor, "layer rows"]
 
 
-class Twin:
-    """Made before the model is wrapped."""
+class CompiledModel:
+    """The copy and its graphs. Build it before nnsight wraps the model: the copy must not carry nnsight's hooks."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model: Any = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
         self._steers = [module for module in self.model.modules() if isinstance(module, Steer)]
-        for steer in self._steers:  # a compiled forward is bound to where it found the attribute
+        # A graph is traced for `armed` stored in one place: among the submodules, be it None or a StaticSteer.
+        for steer in self._steers:
             vars(steer).pop("armed", None)
             steer.register_module("armed", None)
         self._graphs: dict[Shape, Graph] = {}
@@ -55,19 +89,22 @@ class Twin:
         self._step: Any = torch.compile(self._forward, mode=mode, fullgraph=True, dynamic=False)
 
     def graph(self, n_rows: int, n_tokens: int, armed: Mapping[int, ArmedLayer]) -> Graph:
-        """Return buffers for so many rows and tokens that do what is armed: an earlier reply's where they fit."""
-        rows, length = _power_of_two(n_rows), max(_power_of_two(n_tokens), _SHORTEST)
+        """Return a graph for `n_rows` rows and `n_tokens` tokens that steers as `armed` does.
+
+        It reuses the graph of an earlier reply of the same shape.
+        """
+        rows, length = _power_of_two(n_rows), max(_power_of_two(n_tokens), _SHORTEST_CACHE)
         shape = (rows, length, *((layer, armed[layer].shape) for layer in sorted(armed)))
-        found = self._graphs.pop(shape, None) or self._new(rows, length, armed)
-        for layer, what in armed.items():
-            found.steers[layer].write(what)
-        self._graphs[shape] = found
-        for old in list(self._graphs)[:-_KEPT]:
+        graph = self._graphs.pop(shape, None) or self._new_graph(rows, length, armed)
+        for layer, armed_layer in armed.items():
+            graph.steers[layer].write(armed_layer)
+        self._graphs[shape] = graph
+        for old in list(self._graphs)[:-_KEPT_GRAPHS]:
             del self._graphs[old]
-        return found
+        return graph
 
     def step(self, graph: Graph) -> tuple[Float[Tensor, "rows 1 vocab"], Bool[Tensor, ""]]:
-        """Run one token a row; return the logits, and whether every floor held."""
+        """Run one token a row; return the logits, and whether every floor was held."""
         try:
             for layer, steer in graph.steers.items():
                 self._steers[layer].armed = steer
@@ -86,10 +123,10 @@ class Twin:
         output = self.model(
             input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
         )
-        held = [(steer.lowest[1] >= -room).all() for steer, room in zip(steers.values(), slack, strict=True)]
+        held = [(steer.lowest[1] >= -below).all() for steer, below in zip(steers.values(), slack, strict=True)]
         return output.logits, torch.stack(held).all() if held else torch.ones((), dtype=torch.bool, device=ids.device)
 
-    def _new(self, rows: int, length: int, armed: Mapping[int, ArmedLayer]) -> Graph:
+    def _new_graph(self, rows: int, length: int, armed: Mapping[int, ArmedLayer]) -> Graph:
         weight = next(self.model.parameters())
         config, device = self.model.config.get_text_config(), weight.device
         live = torch.zeros(rows, dtype=torch.bool, device=device)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from persona_core.model.batching import Batch
-from persona_core.model.compiled import Graph, Twin
+from persona_core.model.compiled import CompiledModel, Graph
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.floor_check import FloorCheck, floor_slack, not_held
 from persona_core.steering.layer import ArmedLayer
@@ -90,8 +90,8 @@ class EagerSteps:
             self.armed = {layer: what.select(live) for layer, what in self.armed.items()}
             self.floor = FloorCheck.of(self.armed.values())
         self.batch = self.batch.then([tokens[place] for place in live])
-        twin = self.model.twin()
-        return self if twin is None else CompiledSteps.of(self, twin)
+        compiled = self.model.compilation.compiled_after_step()
+        return self if compiled is None else CompiledSteps.of(self, compiled)
 
     def close(self) -> None:
         """Leave everything as it is."""
@@ -99,10 +99,10 @@ class EagerSteps:
 
 @dataclass
 class CompiledSteps:
-    """Forwards of the compiled twin, on static buffers. Rows that have ended run on, uncounted."""
+    """Forwards of the compiled copy, on static buffers. Rows that have ended run on, uncounted."""
 
     before: EagerSteps
-    twin: Twin
+    compiled: CompiledModel
     graph: Graph
     places: list[int]
     start: int
@@ -111,15 +111,15 @@ class CompiledSteps:
     done: int = 0
 
     @classmethod
-    def of(cls, eager: EagerSteps, twin: Twin) -> CompiledSteps:
+    def of(cls, eager: EagerSteps, compiled: CompiledModel) -> CompiledSteps:
         """Take over where eager steps stand: their cache, their masks and their next tokens."""
         batch, n_rows = eager.batch, len(eager.batch.ids)
         start = batch.mask.shape[1] - 1
-        graph = twin.graph(n_rows, start + 1 + eager.room, eager.armed)
+        graph = compiled.graph(n_rows, start + 1 + eager.room, eager.armed)
         counts = torch.zeros(len(graph.live), device=batch.ids.device)
         steps = cls(
             eager,
-            twin,
+            compiled,
             graph,
             list(range(n_rows)),
             start,
@@ -133,7 +133,7 @@ class CompiledSteps:
         """Run the next token of every row."""
         with self.before.model.lock, _extended(self.before.kept, self.graph.ids):
             self.graph.mask[..., self.start + self.done] = True
-            found, floors_held = self.twin.step(self.graph)
+            found, floors_held = self.compiled.step(self.graph)
         self.done += 1
         self.counts += self.graph.live
         for layer, read in self.projections.items():

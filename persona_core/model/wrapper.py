@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from persona_core.base.layers import resolve_layers
 from persona_core.base.messages import Message
 from persona_core.errors import ModelError, PromptError
-from persona_core.model.compiled import Twin
+from persona_core.model.compiled import Compilation, CompiledModel, wants_compiling
 from persona_core.model.cpu_linear import lay_out
 from persona_core.model.kv_cache import is_whole, new_cache
 from persona_core.model.loading.load import LoadedModel, identify, load_model, longest_context
@@ -31,12 +31,10 @@ from persona_core.steering.layer import Armed, Steer
 from persona_core.vectors.file import ModelIdentity
 
 # nnsight adds `save` to every object when it is imported. torch's compiler would take that for an operation that it
-# cannot compile, so it goes before anything else is imported. Removing it twice crashes.
+# cannot compile, so it goes before the compiler is imported. Removing it twice crashes.
 if hasattr(object, "save"):
     nnsight._c.unmount("save")
 
-_WORTH_COMPILING = 512
-"""Forwards of one token after which a process is taken to go on for long enough."""
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
 
 
@@ -81,9 +79,7 @@ class ModelWrapper:
         path, layers = _decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
-        self._twin = Twin(self._model) if self._compiles() else None
-        self._report: Notify | None = report
-        self.n_steps = 0
+        self.compilation = Compilation(self._compiled_copy(), self.config.model, report)
         self.nnsight = TransformersModel(
             loaded.model,
             tokenizer=loaded.tokenizer,
@@ -130,20 +126,14 @@ class ModelWrapper:
         """The layers at which the configuration holds the floor."""
         return resolve_layers(self.config.steering.capping_layers, self.n_layers)
 
-    def twin(self) -> Twin | None:
-        """Return the compiled twin once it is worth its while, else None; counts the steps that it is asked before."""
-        self.n_steps += 1
-        if self._twin is None or (self.config.model.compile == "auto" and self.n_steps < _WORTH_COMPILING):
-            return None
-        if self._report is not None:
-            self._report("compiling the decoding step: the first reply of each size takes up to a minute longer")
-            self._report = None
-        return self._twin
+    @property
+    def n_steps(self) -> int:
+        """How many decoding steps have run eagerly."""
+        return self.compilation.n_steps
 
-    def _compiles(self) -> bool:
-        settings = self.config.model
-        automatic = self.device.type == "cuda" and settings.dtype != "nf4"
-        return (settings.compile == "on" or (settings.compile == "auto" and automatic)) and self.shares_caches
+    def _compiled_copy(self) -> CompiledModel | None:
+        compiles = wants_compiling(self.config.model, self.device) and self.shares_caches
+        return CompiledModel(self._model) if compiles else None
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of a conversation up to where the reply starts; raise `PromptError` if too long."""

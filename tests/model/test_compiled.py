@@ -1,4 +1,4 @@
-"""The compiled twin says what the eager loop says, counts the same, holds the floor, and is compiled once."""
+"""The compiled copy says what the eager loop says, counts the same, holds the floor, and is compiled once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +11,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from persona_core import ModelWrapper, SteeringEngine, get_config
 from persona_core.engine.receipt import steering_fields
 from persona_core.errors import SafetyUnavailable
+from persona_core.model.compiled import Compilation, CompiledModel, wants_compiling
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.loading.load import LoadedModel
+from persona_core.settings.config import ModelSettings
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
 HIDDEN, LAYERS = 32, 4
@@ -103,6 +105,41 @@ def same_as_eager(  # type: ignore[type-arg]
     return fields
 
 
+@pytest.mark.parametrize(("compile_setting", "eager_steps"), [("auto", 511), ("on", 0)])
+def test_decoding_goes_over_to_the_copy_once_it_pays_and_says_so_once(compile_setting: str, eager_steps: int) -> None:
+    lines: list[str] = []
+    compiled = CompiledModel(torch.nn.Linear(2, 2))
+    compilation = Compilation(compiled, ModelSettings(compile=compile_setting), lines.append)  # type: ignore[arg-type]
+    assert [compilation.compiled_after_step() for _ in range(eager_steps)] == [None] * eager_steps
+    assert lines == []
+    assert compilation.compiled_after_step() is compilation.compiled_after_step() is compiled
+    assert len(lines) == 1
+    assert compilation.n_steps == eager_steps + 2
+
+
+def test_a_model_without_a_copy_runs_eagerly_for_ever_and_counts_on() -> None:
+    compilation = Compilation(None, ModelSettings(compile="on"), pytest.fail)
+    assert [compilation.compiled_after_step() for _ in range(600)] == [None] * 600
+    assert compilation.n_steps == 600
+
+
+@pytest.mark.parametrize(
+    ("compile_setting", "dtype", "device", "compiles"),
+    [
+        ("auto", "auto", "cuda", True),
+        ("auto", "nf4", "cuda", False),
+        ("auto", "auto", "cpu", False),
+        ("on", "nf4", "cpu", True),
+        ("off", "auto", "cuda", False),
+    ],
+)
+def test_what_is_compiled_follows_the_configuration_and_the_device(
+    compile_setting: str, dtype: str, device: str, compiles: bool
+) -> None:
+    settings = ModelSettings(compile=compile_setting, dtype=dtype)  # type: ignore[arg-type]
+    assert wants_compiling(settings, torch.device(device)) is compiles
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("n_rows", [1, 3])
 def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: float, n_rows: int) -> None:  # type: ignore[no-untyped-def]
@@ -138,23 +175,24 @@ def test_a_floor_that_does_not_hold_stops_the_reply(pair) -> None:  # type: igno
     steps = generate_tokens(compiled, [Row(PROMPTS[0], plan(0, 1.0))], Sampling(8, 0.0))
     next(steps)
     next(steps)
-    graph = next(reversed(compiled._twin._graphs.values()))
+    graph = next(reversed(compiled.compilation._compiled._graphs.values()))
     graph.steers[2].low.fill_(torch.nan)
     with pytest.raises(SafetyUnavailable, match="could not be held"):
         list(steps)
 
 
 class TestWithTheModel:
-    """The embedded model; the twin's code as it is, uncompiled, which is what a compilation is made from."""
+    """The embedded model; the compiled copy's code as it is, uncompiled, which is what a compilation is made from."""
 
     @pytest.fixture(scope="class")
     def engines(self, tmp_path_factory: pytest.TempPathFactory, engine: SteeringEngine) -> tuple[SteeringEngine, ...]:
-        config = get_config(tmp_path_factory.mktemp("twin"), model="smollm2").replace({"model.compile": "on"})
-        twin = ModelWrapper(config)
-        twin._twin._step = twin._twin._forward  # type: ignore[union-attr]
-        return engine, SteeringEngine(twin)
+        config = get_config(tmp_path_factory.mktemp("compiled"), model="smollm2").replace({"model.compile": "on"})
+        model = ModelWrapper(config)
+        compiled = model.compilation._compiled
+        compiled._step = compiled._forward  # type: ignore[union-attr]
+        return engine, SteeringEngine(model)
 
-    def test_a_chat_goes_on_from_what_the_twin_has_said(self, engines: tuple[SteeringEngine, ...]) -> None:
+    def test_a_chat_goes_on_from_what_the_compiled_copy_has_said(self, engines: tuple[SteeringEngine, ...]) -> None:
         said, receipts = [], []
         for each in engines:
             messages: list[dict[str, str]] = []
