@@ -1,4 +1,4 @@
-"""Base: what knows nothing of personas or models: names, records, files, threads, layers, messages.
+"""Base: tools that know nothing of personas or models: names, records, files, threads, layers, messages.
 
 May import `errors`.
 """

@@ -1,4 +1,4 @@
-"""Work on a thread of its own, and calls of a plugin's function that may not take longer than a given time."""
+"""Background work: run a function on a thread of its own, and call a plugin's function within a time limit."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from persona_core.errors import PluginError
 T = TypeVar("T")
 
 
-def within(seconds: float, what: str, function: Callable[..., T], *args: object) -> T:
-    """Return what a function returns, or raise what it raises; raise `PluginError` where it takes longer than that.
+def within(seconds: float, label: str, function: Callable[..., T], *args: object) -> T:
+    """Call a function and return its result, or raise what it raises; raise `PluginError` after `seconds`.
 
-    `what` names the package and what it was to do; the message begins with it. Python cannot stop the function, which
-    goes on until it ends: give it copies, and nothing that somebody else changes.
+    `label` names the package and the call; the error message begins with it. Python cannot stop the function, which
+    runs on after the error: pass it copies, and no object that another thread changes.
     """
     future = in_background(lambda: function(*args))
     if not wait([future], timeout=seconds).done:
-        raise PluginError(f"{what} took longer than {seconds:g} s")
+        raise PluginError(f"{label} took longer than {seconds:g} s")
     return future.result()
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:
-    """Do work on a thread of its own that does not keep the process alive."""
+    """Run `work` on a daemon thread, which does not keep the process alive, and return its future."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, appended to line by line, and read with an error that names them."""
+"""Files: write them whole or not at all, append lines, and read them with errors that name the file."""
 
 import json
 import os
@@ -14,27 +14,27 @@ from persona_core.errors import WorkspaceError
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write `data` to a temporary file beside `path`, fsync it, and rename it into place."""
     content = data.encode("utf-8") if isinstance(data, str) else data
-    replace_atomically(path, lambda part: part.write_bytes(content))
+    replace_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then rename it over `path`; a failure or Ctrl-C leaves `path` as it was."""
+    """Let `write` fill a temporary file, then rename it to `path`; a failure or Ctrl-C leaves `path` as it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
         raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from error
     os.close(handle)
-    part = Path(name)
+    temporary = Path(name)
     try:
-        write(part)
-        _sync(part)
-        part.chmod(0o644)
-        part.replace(path)
+        write(temporary)
+        _sync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
         raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
@@ -59,9 +59,9 @@ def read_text(path: Path) -> str:
 
 @dataclass
 class LineCache:
-    """A disk cache of JSON lines, one entry a line: `{"key": KEY, CONTENT: [...]}`; in memory alone without a path.
+    """A disk cache with one JSON object a line: `{"key": KEY, CONTENT: [...]}`. Without a path it stays in memory.
 
-    A run that was killed resumes from it: a line that was cut short is ignored.
+    A killed run resumes from it: reading skips a line that was cut short.
     """
 
     path: Path | None
@@ -70,7 +70,7 @@ class LineCache:
 
     @classmethod
     def open(cls, path: Path | None, content: str) -> "LineCache":
-        """Read the entries that earlier runs have kept."""
+        """Open the cache with the entries of earlier runs."""
         cache = cls(path, content)
         if path is not None and path.is_file():
             for line in read_text(path).splitlines():
@@ -78,7 +78,7 @@ class LineCache:
         return cache
 
     def add(self, entries: Mapping[str, list[Any]]) -> None:
-        """Keep entries, in memory and on disk."""
+        """Add entries in memory, and append them to the file."""
         self.entries |= entries
         if self.path is not None:
             append_lines(self.path, [json.dumps({"key": key, self.content: entry}) for key, entry in entries.items()])

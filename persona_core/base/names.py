@@ -1,4 +1,4 @@
-"""Names that users and plugins choose: their one allowed form, and the nearest match to a misspelt one."""
+"""Names: the form that names chosen by users and plugins must have, and the nearest match to a misspelt one."""
 
 import difflib
 import re
@@ -11,7 +11,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = "persona") -> str:
-    """Return `name` unchanged, or raise `error`: a name becomes a file name, so it never holds a path."""
+    """Return `name` unchanged, or raise `error`. Names become file names, so none may hold a path."""
     if not _NAME.fullmatch(name):
         raise error(
             f"{name!r} is not a {kind} name: use 1-64 of a-z, 0-9, '_' and '-', starting with a letter or digit"
@@ -20,7 +20,7 @@ def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = 
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'sage'?"`, the list of what is known, or an empty text where nothing is."""
+    """Return the end of an error message: `"; did you mean 'sage'?"`, else the known names, else nothing."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

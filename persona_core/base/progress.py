@@ -1,9 +1,9 @@
-"""How long work reports on itself: a stage, and how much of it is done."""
+"""Progress: how long-running work tells its caller which stage it is in and how much of it is done."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""(stage, done, total); called again with a higher `done` as the work goes on."""
+"""(stage, done, total): the work calls it again with a higher `done` as it proceeds."""
 
 
 def silent(stage: str, done: int, total: int) -> None:

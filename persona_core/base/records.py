@@ -1,4 +1,4 @@
-"""Record, the base of everything that is validated; YAML read with the library's C parser; short digests."""
+"""Records: the base class of validated data, fast YAML reading, validation errors in one line, and short digests."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Record(BaseModel):
-    """A frozen pydantic model. Its validator is built when it is first used, so that importing many costs little."""
+    """A frozen pydantic model. pydantic builds its validator on first use, so importing many records is cheap."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=True)
 
 
 def read_yaml(text: str) -> Any:
-    """Return what safe YAML says; raise `yaml.YAMLError` with line and column."""
+    """Parse safe YAML with the C parser; raise `yaml.YAMLError` with line and column."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def first_problem(error: Exception) -> str:
-    """Say in one line what a YAML or pydantic error is about."""
+    """Return the first problem of a YAML or pydantic error as one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        return f"{where}: {first['msg']}"
+        location = ".".join(str(key) for key in first["loc"]) or "the document"
+        return f"{location}: {first['msg']}"
     return " ".join(str(error).split())
 
 
