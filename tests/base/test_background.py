@@ -6,8 +6,13 @@ import threading
 
 import pytest
 
-from persona_core.base.background import within
+from persona_core.base.background import in_background, within
 from persona_core.errors import PluginError
+
+
+def test_work_in_the_background_ends_in_a_result_or_an_error() -> None:
+    assert in_background(lambda: 2 + 3).result(60) == 5
+    assert isinstance(in_background(lambda: 1 // 0).exception(60), ZeroDivisionError)
 
 
 def test_a_result_comes_back() -> None:

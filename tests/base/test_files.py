@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_core.base.files import append_lines, read_text, replace_atomically, write_atomically
+from persona_core.base.files import LineCache, append_lines, read_text, replace_atomically, write_atomically
 from persona_core.errors import WorkspaceError
 
 
@@ -84,6 +84,27 @@ def test_reading_what_is_no_text_names_the_file(tmp_path: Path) -> None:
     for name in ("file.txt", "missing.txt", "."):
         with pytest.raises(WorkspaceError, match="cannot read"):
             read_text(tmp_path / name)
+
+
+def test_a_line_cache_resumes_with_the_entries_of_the_last_run(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "replies.jsonl"
+    LineCache.open(path, "tokens").add({"a": [1, 2], "b": []})
+    LineCache.open(path, "tokens").add({"a": [3]})
+    assert LineCache.open(path, "tokens").entries == {"a": [3], "b": []}
+
+
+def test_a_line_cache_skips_what_is_no_entry_of_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    append_lines(path, ['{"key": "a", "tokens": [1]}', '{"key": "b", "scores": [1]}', "[]", '{"key": "c", "tok'])
+    assert LineCache.open(path, "tokens").entries == {"a": [1]}
+
+
+def test_a_line_cache_without_a_path_stays_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cache = LineCache.open(None, "tokens")
+    cache.add({"a": [1]})
+    assert cache.entries == {"a": [1]}
+    assert list(tmp_path.iterdir()) == []
 
 
 APPENDS = """

@@ -14,7 +14,7 @@ from persona_core.plugins.loading import load_plugins
 from persona_core.plugins.opening import get_config
 from persona_core.settings.config import Config, keys, split_key
 from persona_core.settings.installed import PluginManager
-from persona_core.settings.model_source import ModelScheme, ModelSource, model_slug, model_source, slug
+from persona_core.settings.model_source import ModelScheme, ModelSource, slug
 from persona_core.settings.workspace import Workspace
 
 
@@ -183,19 +183,6 @@ def test_the_dumped_configuration_reads_back_equal(tmp_path: Path, plugins: Plug
     assert configured(tmp_path, text, plugins).model_dump() == Config().model_dump()
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        ("tiny", "tiny-0.1b"),
-        ("deep:/x/y.z", "deep--x-y.z"),
-        ("Qwen/Qwen2.5-7B-Instruct", "qwen-qwen2.5-7b-instruct"),
-        ("/x/My Model.gguf", "my-model"),
-    ],
-)
-def test_a_models_vectors_have_one_safe_folder(plugins: PluginManager, name: str, folder: str) -> None:
-    assert model_slug(name, plugins) == folder
-
-
 def test_a_scheme_gives_the_model_of_its_argument_with_its_recommended_values(
     tmp_path: Path, plugins: PluginManager
 ) -> None:
@@ -209,13 +196,3 @@ def test_a_scheme_without_its_argument_says_how_it_is_written(
 ) -> None:
     with pytest.raises(ModelError, match="write deep:LAYERS"):
         get_config(tmp_path, model=name, plugins=plugins)
-
-
-@pytest.mark.parametrize("name", ["tiny:7", "shallow:7", "C:/models/x", "org/model:7"])
-def test_a_colon_makes_no_scheme_of_another_name(plugins: PluginManager, name: str) -> None:
-    assert model_source(name, plugins) is None
-
-
-@given(st.text(max_size=30))
-def test_a_slug_never_leaves_its_folder(name: str) -> None:
-    assert (Path("/root") / slug(name)).resolve().parent == Path("/root")

@@ -14,8 +14,7 @@ from persona_core.cli import build_cli
 from persona_core.errors import ConfigError, PluginError
 from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
 from persona_core.plugins.loading import load_plugins, written_for
-from persona_core.settings.plugin_choice import PLUGINS_VARIABLE, PluginChoice, plugin_choice
-from persona_core.settings.workspace import Workspace
+from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
 
 Run = Callable[..., Result]
 THROW_AWAY = "persona-throw-away-of-a-test"
@@ -83,18 +82,11 @@ def test_the_variable_replaces_the_allow_list(run: Run, monkeypatch: pytest.Monk
     assert [name for name, row in rows(run).items() if not row["refused"]] == ["persona-core"]
 
 
-@pytest.mark.parametrize("text", ["plugins: 3", "plugins:\n  allowed: all", "plugins:\n  disabled: [1]"])
-def test_a_choice_that_makes_no_sense_is_an_error_and_loads_nothing(workspace_folder: Path, text: str) -> None:
+def test_a_choice_that_makes_no_sense_is_an_error_and_loads_nothing(workspace_folder: Path) -> None:
     workspace_folder.mkdir()
-    (workspace_folder / "config.yaml").write_text(f"# persona-steer\n{text}\n")
+    (workspace_folder / "config.yaml").write_text("# persona-steer\nplugins: 3\n")
     with pytest.raises(ConfigError, match="plugins"):
         load_plugins()
-
-
-def test_the_choice_knows_one_name_in_all_its_spellings() -> None:
-    choice = PluginChoice(frozenset({"my-pack"}), frozenset({"bad-pack"}))
-    assert [choice.refusal(name) for name in ("My_Pack", "bad.pack", "other")] == ["", "disabled", "not allowed"]
-    assert plugin_choice(Workspace(Path("nowhere"))) == PluginChoice()
 
 
 def test_a_package_that_is_new_since_the_last_run_is_announced_once(run: Run, workspace_folder: Path) -> None:
