@@ -12,7 +12,7 @@ from persona_core.extraction.data import own_dataset, write_dataset
 from persona_core.extraction.generators import DatasetGenerator
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.dataset import PersonaDataset
-from persona_core.personas.manager import PersonaManager
+from persona_core.personas.manager import OWN, PersonaManager
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ def new_persona(
     else:
         archetype = _changed(manager.archetype(base), name, description)
     return NewPersona(archetype, own_dataset(manager, archetype, generator))
+
+
+def unfinished_persona(manager: PersonaManager, name: str, description: str) -> NewPersona | None:
+    """Return the persona of a creation that was interrupted: an archetype of this description without a vector."""
+    archetype, source = manager.archetypes.get(name, (None, ""))
+    if archetype is None or source != OWN or archetype.description != description or name in manager.names():
+        return None
+    return NewPersona(archetype, None)
 
 
 def write_persona(manager: PersonaManager, persona: NewPersona) -> list[Path]:

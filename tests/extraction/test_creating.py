@@ -7,7 +7,7 @@ import pytest
 from persona_core import Archetype, PersonaManager, get_config
 from persona_core.errors import ArchetypeError, DatasetError, VectorNotFound
 from persona_core.extraction.axes import require_axes
-from persona_core.extraction.creating import NewPersona, check_free, new_persona, write_persona
+from persona_core.extraction.creating import NewPersona, check_free, new_persona, unfinished_persona, write_persona
 from persona_core.extraction.data import find_generator, persona_dataset
 from persona_core.extraction.generators import Templates
 from persona_core.personas.dataset import PersonaDataset
@@ -48,6 +48,17 @@ def test_an_archetype_is_taken_with_the_description_after_each_system_prompt(man
     assert elder.questions == sage.questions
     twin = new_persona(manager, "twin", "", "sage", find_generator(manager)).archetype
     assert (twin.description, twin.system_prompts) == (sage.description, sage.system_prompts)
+
+
+def test_a_creation_that_was_interrupted_goes_on_with_what_it_wrote(manager: PersonaManager) -> None:
+    assert unfinished_persona(manager, "pirate", "a grumpy pirate") is None
+    persona = new_persona(manager, "pirate", "a grumpy pirate", None, find_generator(manager))
+    write_persona(manager, persona)
+    assert unfinished_persona(manager, "pirate", "a grumpy pirate") == persona
+    assert unfinished_persona(manager, "pirate", "a merry pirate") is None
+    manager.save(manager.persona("sage").with_header(name="pirate"))
+    assert unfinished_persona(manager, "pirate", "a grumpy pirate") is None
+    assert unfinished_persona(manager, "chef", manager.archetype("chef").description) is None
 
 
 @pytest.mark.parametrize(("name", "message"), [("sage", "is there already"), ("../x", "is not a persona name")])

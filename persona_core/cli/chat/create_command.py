@@ -10,7 +10,7 @@ from persona_core.chat.session import ChatSession
 from persona_core.cli.vector_lines import extraction_line, warning_lines
 from persona_core.errors import SteeringError
 from persona_core.extraction.axes import require_axes
-from persona_core.extraction.creating import new_persona, write_persona
+from persona_core.extraction.creating import new_persona, unfinished_persona, write_persona
 from persona_core.extraction.data import find_generator
 
 
@@ -19,7 +19,9 @@ def create(session: ChatSession, value: str) -> Outcome:
     name, description = _name_and_description(value)
     manager = session.manager
     require_axes(manager)
-    persona = new_persona(manager, name, description, None, find_generator(manager))
+    persona = unfinished_persona(manager, name, description) or new_persona(
+        manager, name, description, None, find_generator(manager)
+    )
 
     def run(progress: Progress) -> str:
         from persona_core.extraction.persona import extract_persona
