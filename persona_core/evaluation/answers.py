@@ -1,4 +1,4 @@
-"""Answers: every question of an evaluation, replied to under every condition, kept on disk as they come."""
+"""Answers: samples a reply to every question under every condition, and keeps finished replies on disk."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
 @dataclass(frozen=True)
 class ReplyCondition:
-    """A way of replying: a plan, or system prompts that the questions take in turn, or neither."""
+    """How the model replies: under a plan, under system prompts that the questions take in turn, or under neither."""
 
     name: str
     plan: SteeringPlan = UNSTEERED
     systems: tuple[str, ...] = ("",)
 
-    def system(self, place: int) -> str:
-        """Return the system prompt of the question at a place."""
-        return self.systems[place % len(self.systems)]
+    def system(self, index: int) -> str:
+        """Return the system prompt of the question with this index."""
+        return self.systems[index % len(self.systems)]
 
 
 def answer_questions(
@@ -42,10 +42,10 @@ def answer_questions(
     """Return one row of replies a condition. A question has the same seed under every condition."""
     requests = [
         RolloutRequest(
-            question_messages(question, condition.system(place)), "persona", condition.plan, seed * 1_000_003 + place
+            question_messages(question, condition.system(index)), "persona", condition.plan, seed * 1_000_003 + index
         )
         for condition in conditions
-        for place, question in enumerate(questions)
+        for index, question in enumerate(questions)
     ]
     rollouts = roll_out(model, requests, sampling, seed, cache=cache, progress=progress, stage=stage)
     replies = [

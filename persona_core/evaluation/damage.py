@@ -1,4 +1,4 @@
-"""Damage on neutral text: what steering changes in the prediction of texts that no persona speaks."""
+"""Damage: measures what steering changes in neutral texts, and how much likelier it makes texts in its own voice."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ class NeutralCost(Record):
 
 def neutral_cost(evaluation: Evaluation, plan: SteeringPlan) -> NeutralCost:
     """Return what a plan changes in the prediction of the prompt set's neutral texts."""
-    texts = evaluation.prompts.neutral
-    prompts = [evaluation.model.encode(question_messages(_REQUEST))] * len(texts)
-    kl, top1 = plan_cost(evaluation.model, prompts, [as_tokens(evaluation, text) for text in texts], plan)
+    replies = [as_tokens(evaluation, text) for text in evaluation.prompts.neutral]
+    prompts = [evaluation.model.encode(question_messages(_REQUEST))] * len(replies)
+    kl, top1 = plan_cost(evaluation.model, prompts, replies, plan)
     return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))
 
 
 def neutral_costs(evaluation: Evaluation) -> dict[str, NeutralCost]:
-    """Return what each persona changes in neutral texts, at default settings."""
+    """Return what each persona changes in neutral texts, at the configured settings."""
     return {name: neutral_cost(evaluation, evaluation.plan(name)) for name in evaluation.personas}
 
 
 def voice_gains(evaluation: Evaluation, *, safety: bool | None = None) -> dict[str, float]:
     """Return how much likelier each persona's held-out texts become under its plan, in nats per token.
 
-    Teacher-forced, and less the mean rise of the other personas' texts: what the plan does for its own voice alone.
+    The texts are teacher-forced. The mean rise of the other personas' texts is subtracted, so that a gain counts only
+    what the plan does for its own voice.
     """
     plans = {name: evaluation.plan(name, safety=safety) for name in evaluation.personas}
     voices = {name: texts for name, texts in evaluation.prompts.held_out.voices.items() if name in plans}
@@ -51,13 +52,13 @@ def voice_gains(evaluation: Evaluation, *, safety: bool | None = None) -> dict[s
 
 
 def as_tokens(evaluation: Evaluation, text: str) -> list[int]:
-    """Return a text as tokens, on one line."""
+    """Return a text's tokens, its lines joined into one."""
     tokens: list[int] = evaluation.model.tokenizer.encode(" ".join(text.split()), add_special_tokens=False)
     return tokens
 
 
 def _rise(evaluation: Evaluation, plan: SteeringPlan, texts: Sequence[str]) -> float:
-    prompts = [
-        evaluation.model.encode(question_messages(question)) for question in evaluation.prompts.held_out.questions
-    ]
-    return float(plan_gain(evaluation.model, prompts, [as_tokens(evaluation, text) for text in texts], plan).mean())
+    questions = evaluation.prompts.held_out.questions
+    prompts = [evaluation.model.encode(question_messages(question)) for question in questions]
+    replies = [as_tokens(evaluation, text) for text in texts]
+    return float(plan_gain(evaluation.model, prompts, replies, plan).mean())

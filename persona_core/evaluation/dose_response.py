@@ -1,15 +1,20 @@
-"""Dose-response: effect and damage as strength rises, and whether both parts of a blend are recognised."""
+"""Dose-response: measures effect and damage as strength rises, and whether both parts of a blend are recognised."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
+
+from jaxtyping import Float
+from torch import Tensor
 
 from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.effect import damage
 from persona_core.evaluation.evaluation import Evaluation
-from persona_core.evaluation.statistics import Interval, bootstrap
+from persona_core.evaluation.judges import JudgedReply
+from persona_core.evaluation.statistics import Interval, Scores, bootstrap, both_recognised, centre, mean_interval
 
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(21))
 
@@ -24,7 +29,7 @@ class DosePoint(Record):
 
 
 class DoseResult(Record):
-    """persona -> its curve; strength 1.0 is the calibrated dose."""
+    """The curve of each persona; strength 1.0 is the calibrated dose."""
 
     questions: int
     default_strength: float
@@ -32,7 +37,10 @@ class DoseResult(Record):
 
 
 class BlendResult(Record):
-    """How often the two highest scores of a blend's reply are those of its two parts; chance is 1 in the pairs."""
+    """How often the two highest scores of a blend's reply are those of its two personas.
+
+    By chance it is one in the number of pairs. `both_centred` and `by_pair` first subtract each judge's mean.
+    """
 
     questions: int
     chance: float
@@ -43,7 +51,7 @@ class BlendResult(Record):
 
 
 def measure_doses(evaluation: Evaluation) -> DoseResult:
-    """Ask a few questions at every strength; the same seeds at each."""
+    """Ask a few questions at every strength, with the same seeds at each."""
     few = evaluation.smaller(evaluation.size.dose_questions)
     conditions = [
         ReplyCondition(f"{name} {strength}", few.plan(name, strength))
@@ -51,52 +59,51 @@ def measure_doses(evaluation: Evaluation) -> DoseResult:
         for strength in STRENGTHS
     ]
     rows = few.ask(conditions, "replies: strengths")
-    scores, cost = few.judged(rows), damage(few, rows, rows[0])
+    scores, damages = few.judged(rows), damage(few, rows, rows[0])
     curves = {}
-    for place, name in enumerate(few.personas):
-        here = range(place * len(STRENGTHS), (place + 1) * len(STRENGTHS))
-        start = scores[here[0], :, place].mean()
-        curves[name] = [
-            DosePoint(
-                strength=strength,
-                gain=round(float(scores[row, :, place].mean() - start), 4),
-                damage=round(float(cost[row].mean()), 4),
-                repetition=round(statistics.repetition([reply.tokens for reply in rows[row]]), 4),
-            )
-            for row, strength in zip(here, STRENGTHS, strict=True)
-        ]
-    return DoseResult(
-        questions=len(few.questions), default_strength=evaluation.model.config.steering.default_strength, curves=curves
-    )
+    for index, name in enumerate(few.personas):
+        of_persona = slice(index * len(STRENGTHS), (index + 1) * len(STRENGTHS))
+        curves[name] = _curve(rows[of_persona], scores[of_persona, :, index], damages[of_persona])
+    default = evaluation.model.config.steering.default_strength
+    return DoseResult(questions=len(few.questions), default_strength=default, curves=curves)
+
+
+def _curve(
+    rows: Sequence[Sequence[JudgedReply]],
+    scores: Float[Tensor, "strength question"],
+    damages: Float[Tensor, "strength question"],
+) -> list[DosePoint]:
+    start = scores[0].mean()
+    return [
+        DosePoint(
+            strength=strength,
+            gain=round(float(scores[index].mean() - start), 4),
+            damage=round(float(damages[index].mean()), 4),
+            repetition=round(statistics.repetition([reply.tokens for reply in rows[index]]), 4),
+        )
+        for index, strength in enumerate(STRENGTHS)
+    ]
 
 
 def measure_blends(evaluation: Evaluation) -> BlendResult:
     """Blend every two personas half and half, and see whether both are among the judge's top two."""
-    evaluation = evaluation.smaller(evaluation.size.blend_questions)
-    pairs = list(combinations(range(len(evaluation.personas)), 2))
-    names = [(evaluation.personas[one], evaluation.personas[other]) for one, other in pairs]
-    conditions = [ReplyCondition(f"{a}+{b}", evaluation.plan({a: 0.5, b: 0.5})) for a, b in names]
-    plain = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")
-    rows = evaluation.ask(conditions, "replies: blends")
-    scores = evaluation.judged(rows)
+    few = evaluation.smaller(evaluation.size.blend_questions)
+    pairs = list(combinations(range(len(few.personas)), 2))
+    names = list(combinations(few.personas, 2))
+    plain = few.unsteered()
+    rows = few.ask([ReplyCondition(f"{a}+{b}", few.plan({a: 0.5, b: 0.5})) for a, b in names], "replies: blends")
+    scores = few.judged(rows)
 
-    def both(values: statistics.Scores) -> float:
-        found = [statistics.both_recognised(row, pair) for row, pair in zip(values, pairs, strict=True)]
-        return sum(found) / len(found)
+    def both(scores: Scores) -> float:
+        shares = [both_recognised(row, pair) for row, pair in zip(scores, pairs, strict=True)]
+        return sum(shares) / len(shares)
 
-    def both_centred(values: statistics.Scores) -> float:
-        return both(values - values.mean((0, 1), keepdim=True))
-
-    cost = damage(evaluation, rows, plain[0])
-    centred = scores - scores.mean((0, 1), keepdim=True)
+    by_pair = zip(names, centre(scores), pairs, strict=True)
     return BlendResult(
-        questions=len(evaluation.questions),
+        questions=len(few.questions),
         chance=round(1 / len(pairs), 4),
-        both=bootstrap(scores, both, seed=evaluation.seed),
-        both_centred=bootstrap(scores, both_centred, seed=evaluation.seed),
-        by_pair={
-            f"{a}+{b}": round(statistics.both_recognised(row, pair), 4)
-            for (a, b), row, pair in zip(names, centred, pairs, strict=True)
-        },
-        damage=bootstrap(cost[..., None], lambda part: float(part.mean()), seed=evaluation.seed),
+        both=bootstrap(scores, both, seed=few.seed),
+        both_centred=bootstrap(scores, lambda resampled: both(centre(resampled)), seed=few.seed),
+        by_pair={f"{a}+{b}": round(both_recognised(row, pair), 4) for (a, b), row, pair in by_pair},
+        damage=mean_interval(damage(few, rows, plain), seed=few.seed),
     )

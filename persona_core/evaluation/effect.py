@@ -1,12 +1,12 @@
-"""Effect: do replies sound like the persona that steers them, and like no other, beside three controls in one run?
+"""Effect: measures whether replies sound like the persona that steers them and like no other, beside three controls.
 
-Controls: no steering, a random direction of the same length at the same layers, and the persona's
-system prompts, which the questions take in turn.
+The controls are no steering, random directions of the same length at the same layers, and the persona's system
+prompts, which the questions take in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -18,17 +18,17 @@ from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.evaluation import Evaluation
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
-from persona_core.evaluation.statistics import Interval, Scores, bootstrap
+from persona_core.evaluation.statistics import Interval, Scores, bootstrap, mean_interval
 from persona_core.steering.plan import AddDirection, SteeringPlan
 
 VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
 
 
 class GroupEffect(Record):
-    """One way of making personas: row `i` of the matrices is what was meant to be persona `i`.
+    """The figures of one way of making personas; row `i` of the matrices is what was meant to be persona `i`.
 
-    Scores are the judge's, gains are scores less those of unsteered replies, damage is the rise of the reply's
-    negative log-likelihood under the unsteered model without a system prompt, in nats per token.
+    A gain is the judge's score less that of the unsteered reply. Damage is the rise of the reply's negative
+    log-likelihood under the unsteered model without a system prompt, in nats per token.
     """
 
     matrix: list[list[float]]
@@ -45,14 +45,14 @@ class GroupEffect(Record):
 
 
 class EffectResult(Record):
-    """The groups, and the unsteered replies that they are compared with."""
+    """The figures of every group, and of the unsteered replies that the groups are compared with."""
 
     personas: list[str]
     questions: int
     unit: str
     groups: dict[str, GroupEffect]
     ahead_of_prompts: dict[str, Interval] = Field(default_factory=dict)
-    """figure -> that of the vectors less that of the system prompts, on the same questions."""
+    """statistic -> that of the vectors less that of the system prompts, on the same questions."""
     unsteered_scores: dict[str, float]
     unsteered_distinct_pairs: float
     unsteered_repetition: float
@@ -61,57 +61,57 @@ class EffectResult(Record):
 
 
 def measure_effect(evaluation: Evaluation) -> EffectResult:
-    """Ask every question under every condition, and judge the replies."""
-    plain = evaluation.ask([ReplyCondition("unsteered")], "unsteered replies")
+    """Ask every question under every condition, judge the replies, and compare each group with unsteered replies."""
+    plain = evaluation.unsteered()
     groups = {group: evaluation.ask(rows, f"replies: {group}") for group, rows in conditions(evaluation).items()}
-    unsteered = evaluation.judged(plain)
+    unsteered = evaluation.judged([plain])
     scores = {group: evaluation.judged(rows) for group, rows in groups.items()}
-    results = {group: _group(evaluation, rows, scores[group], unsteered, plain[0]) for group, rows in groups.items()}
-    first = {f"{group}: {n}": row[0].text for group, rows in groups.items() for n, row in _named(evaluation, rows)}
+    tokens = [reply.tokens for reply in plain]
     return EffectResult(
         personas=list(evaluation.personas),
         questions=len(evaluation.questions),
         unit=evaluation.judge.unit,
-        groups=results,
+        groups={group: _group(evaluation, rows, scores[group], unsteered, plain) for group, rows in groups.items()},
         ahead_of_prompts=_ahead(scores[VECTORS], scores[PROMPTS], evaluation.seed),
         unsteered_scores=_by_persona(evaluation, unsteered[0].mean(0)),
-        unsteered_distinct_pairs=_rounded(statistics.distinct_pairs([reply.tokens for reply in plain[0]])),
-        unsteered_repetition=_rounded(statistics.repetition([reply.tokens for reply in plain[0]])),
-        samples={"unsteered": plain[0][0].text, **first},
+        unsteered_distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
+        unsteered_repetition=_rounded(statistics.repetition(tokens)),
+        samples={"unsteered": plain[0].text} | _first_replies(evaluation, groups),
     )
 
 
 def conditions(evaluation: Evaluation) -> dict[str, list[ReplyCondition]]:
-    """Return the groups of conditions, each one a persona in order."""
+    """Return group -> its conditions, one a persona in the evaluation's order."""
     plans = {name: evaluation.plan(name) for name in evaluation.personas}
     return {
         VECTORS: [ReplyCondition(name, plan) for name, plan in plans.items()],
         PROMPTS: [
-            ReplyCondition(f"prompts of {item.name}", systems=item.system_prompts) for item in evaluation.archetypes
+            ReplyCondition(f"prompts of {archetype.name}", systems=archetype.system_prompts)
+            for archetype in evaluation.archetypes
         ],
         RANDOM: [
-            ReplyCondition(f"random {name}", randomised(plan, evaluation.seed + place))
-            for place, (name, plan) in enumerate(plans.items())
+            ReplyCondition(f"random {name}", randomised(plan, evaluation.seed + index))
+            for index, (name, plan) in enumerate(plans.items())
         ],
     }
 
 
 def randomised(plan: SteeringPlan, seed: int) -> SteeringPlan:
-    """Return the plan with each addition turned into a random direction of the same length."""
-    chance = torch.Generator().manual_seed(seed)
+    """Return the plan with a random direction of the same length in place of each addition."""
+    generator = torch.Generator().manual_seed(seed)
     additions = []
-    for item in plan.additions:
-        turned = torch.randn(item.direction.shape, generator=chance)
-        additions.append(AddDirection(item.layer, turned / turned.norm() * item.direction.norm()))
+    for addition in plan.additions:
+        direction = torch.randn(addition.direction.shape, generator=generator)
+        additions.append(AddDirection(addition.layer, direction / direction.norm() * addition.direction.norm()))
     return SteeringPlan(tuple(additions), plan.clamps, plan.probes, f"random {plan.label}")
 
 
 def damage(
     evaluation: Evaluation, rows: Sequence[Sequence[JudgedReply]], plain: Sequence[JudgedReply]
 ) -> Float[Tensor, "row question"]:
-    """Return how much less likely than the unsteered reply each reply is, in nats per token."""
-    flat = [reply for row in rows for reply in row]
-    losses = -plain_log_probs(evaluation.model, flat).view(len(rows), -1)
+    """Return how much less likely each reply is than the unsteered reply to its question, in nats per token."""
+    replies = [reply for row in rows for reply in row]
+    losses = -plain_log_probs(evaluation.model, replies).view(len(rows), -1)
     return losses + plain_log_probs(evaluation.model, plain)[None]
 
 
@@ -122,41 +122,42 @@ def _group(
     unsteered: Scores,
     plain: Sequence[JudgedReply],
 ) -> GroupEffect:
-    cost = damage(evaluation, rows, plain)
-    gains = scores - unsteered
-    tokens = [reply.tokens for row in rows for reply in row]
+    seed = evaluation.seed
+    gains = (scores - unsteered).diagonal(dim1=0, dim2=2).T
     means = statistics.matrix(scores)
-
-    def shown(statistic: statistics.Statistic) -> Interval:
-        return bootstrap(scores, statistic, seed=evaluation.seed)
-
+    tokens = [reply.tokens for row in rows for reply in row]
     return GroupEffect(
         matrix=_table(means),
         double_centred=_table(statistics.double_centre(means)),
-        specificity=shown(statistics.specificity),
-        identification=shown(statistics.identification),
-        centred_identification=shown(statistics.centred_identification),
+        specificity=bootstrap(scores, statistics.specificity, seed=seed),
+        identification=bootstrap(scores, statistics.identification, seed=seed),
+        centred_identification=bootstrap(scores, statistics.centred_identification, seed=seed),
         rows_won=statistics.rows_won(scores),
         columns_won=statistics.columns_won(scores),
-        own_gain={name: _mean(evaluation, gains[place, :, place]) for place, name in enumerate(evaluation.personas)},
-        damage={name: _mean(evaluation, cost[place]) for place, name in enumerate(evaluation.personas)},
+        own_gain=_intervals(evaluation, gains),
+        damage=_intervals(evaluation, damage(evaluation, rows, plain)),
         distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
         repetition=_rounded(statistics.repetition(tokens)),
     )
 
 
 def _ahead(vectors: Scores, prompts: Scores, seed: int) -> dict[str, Interval]:
-    """Return what the vectors have over the system prompts; each resample draws the same questions for both."""
+    """Return statistic -> that of the vectors less that of the system prompts."""
     compared = (statistics.identification, statistics.centred_identification, statistics.specificity)
-    return {what.__name__: statistics.difference(vectors, prompts, what, seed=seed) for what in compared}
+    return {statistic.__name__: statistics.difference(vectors, prompts, statistic, seed=seed) for statistic in compared}
 
 
-def _mean(evaluation: Evaluation, values: Float[Tensor, "question"]) -> Interval:
-    return bootstrap(values[None, :, None], lambda rows: float(rows.mean()), seed=evaluation.seed)
+def _intervals(evaluation: Evaluation, values: Float[Tensor, "persona question"]) -> dict[str, Interval]:
+    rows = zip(evaluation.personas, values, strict=True)
+    return {name: mean_interval(row, seed=evaluation.seed) for name, row in rows}
 
 
-def _named(evaluation: Evaluation, rows: Sequence[Sequence[JudgedReply]]) -> list[tuple[str, Sequence[JudgedReply]]]:
-    return list(zip(evaluation.personas, rows, strict=True))
+def _first_replies(evaluation: Evaluation, groups: Mapping[str, Sequence[Sequence[JudgedReply]]]) -> dict[str, str]:
+    return {
+        f"{group}: {name}": row[0].text
+        for group, rows in groups.items()
+        for name, row in zip(evaluation.personas, rows, strict=True)
+    }
 
 
 def _by_persona(evaluation: Evaluation, values: Float[Tensor, "persona"]) -> dict[str, float]:

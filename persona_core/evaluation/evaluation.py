@@ -31,7 +31,7 @@ from persona_core.steering.plan import SteeringPlan
 
 @dataclass(frozen=True)
 class Size:
-    """How much an evaluation asks: questions for the effect, each blend and each dose, and tokens a reply."""
+    """How much an evaluation asks: questions for the effect, for each blend and for each dose, and tokens a reply."""
 
     questions: int = 20
     blend_questions: int = 16
@@ -66,26 +66,25 @@ class Evaluation:
 
     @property
     def sampling(self) -> Sampling:
-        """The configured sampling at the evaluation's length."""
+        """The configured sampling with the evaluation's number of tokens."""
         settings = self.model.config.generation
         return Sampling(self.size.tokens, settings.temperature, settings.top_p)
 
     def plan(
         self, personas: str | Mapping[str, float], strength: float | None = None, *, safety: bool | None = None
     ) -> SteeringPlan:
-        """Return the plan that `generate` would use, default settings where none are given."""
+        """Return the plan that `generate` would use; a setting that is not given takes the configured default."""
         request = as_request(personas, self.model.config.steering, strength, safety)
         return build_plan(self.model, self.manager, request)
 
     def ask(
         self, conditions: Sequence[ReplyCondition], stage: str, questions: Sequence[str] | None = None
     ) -> list[list[JudgedReply]]:
-        """Return one row of replies a condition."""
-        asked = self.questions if questions is None else questions
+        """Return one row of replies a condition, to the held-out questions where no others are given."""
         return answer_questions(
             self.model,
             conditions,
-            asked,
+            self.questions if questions is None else questions,
             self.sampling,
             self.seed,
             cache=self.replies,
@@ -93,22 +92,26 @@ class Evaluation:
             stage=stage,
         )
 
+    def unsteered(self) -> list[JudgedReply]:
+        """Return the unsteered replies to the held-out questions."""
+        return self.ask([ReplyCondition("unsteered")], "unsteered replies")[0]
+
     def judged(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "row question persona"]:
         """Return the judge's score of every reply under every persona."""
-        flat = [reply for row in rows for reply in row]
-        found = cached_scores(self.judge, flat, self.archetypes, self.model, self.scores, self.progress)
-        if not bool(torch.isfinite(found).all()):
+        replies = [reply for row in rows for reply in row]
+        scores = cached_scores(self.judge, replies, self.archetypes, self.model, self.scores, self.progress)
+        if not bool(torch.isfinite(scores).all()):
             raise ValueError(f"judge {self.judge.name!r} returned a score that is no number")
-        return found.view(len(rows), -1, len(self.personas))
+        return scores.view(len(rows), -1, len(self.personas))
 
     def smaller(self, questions: int) -> Evaluation:
-        """Return the same with fewer questions."""
+        """Return the same evaluation with fewer questions."""
         return replace(self, size=replace(self.size, questions=questions))
 
     def digest(self) -> str:
         """Return a short hash of everything that the figures depend on."""
         headers = [self.manager.persona(name, self.model.identity).header for name in self.personas]
-        what = [
+        determinants = [
             self.model.identity.fingerprint,
             str(self.model.dtype),
             [header.model_dump_json() for header in headers],
@@ -120,4 +123,4 @@ class Evaluation:
             self.questions,
             self.model.config.model_dump_json(),
         ]
-        return digest(json.dumps(what), 12)
+        return digest(json.dumps(determinants), 12)

@@ -1,4 +1,4 @@
-"""Judges: how much a reply sounds like each persona. The default one is the unsteered model itself."""
+"""Judges: score how much a reply sounds like each persona; the default judge is the unsteered model itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgedReply:
-    """A question and what was replied, as text and as the tokens that were sampled."""
+    """A question and its reply, as text and as the sampled tokens."""
 
     question: str
     text: str
@@ -27,9 +27,9 @@ class JudgedReply:
 
 
 class Judge(Protocol):
-    """Scores replies: higher sounds more like the persona, 0 like the default assistant.
+    """Scores replies: 0 sounds like the default assistant, a higher score more like the persona.
 
-    Scores are kept by the judge's `repr`: it holds every setting that changes a score, and no secret.
+    The cache keeps scores by the judge's `repr`, which must hold every setting that changes a score, and no secret.
     """
 
     @property
@@ -39,7 +39,7 @@ class Judge(Protocol):
 
     @property
     def unit(self) -> str:
-        """What a score counts, for labels: `nats/token`."""
+        """The unit of a score, for labels: `nats/token`."""
         ...
 
     def score(
@@ -49,7 +49,7 @@ class Judge(Protocol):
         model: ModelWrapper,
         progress: Progress = silent,
     ) -> Float[Tensor, "reply persona"]:
-        """Return one score for every reply and persona; the same replies get the same scores."""
+        """Return one score for every reply and persona; the same replies always get the same scores."""
         ...
 
 
@@ -57,7 +57,7 @@ class Judge(Protocol):
 class LogProbJudge:
     """`log p(reply | persona's system prompt) - log p(reply | no system prompt)` of the unsteered model, per token.
 
-    The mean over a persona's first `n_prompts` system prompts. Needs no other model and no network.
+    It takes the mean over a persona's first `n_prompts` system prompts, and needs no other model and no network.
     """
 
     n_prompts: int = 2
@@ -71,7 +71,7 @@ class LogProbJudge:
         model: ModelWrapper,
         progress: Progress = silent,
     ) -> Float[Tensor, "reply persona"]:
-        """Return the log-odds of each persona against the default assistant."""
+        """Return the log-odds of each persona against the default assistant, in nats per token."""
         import torch
 
         systems = {persona.name: persona.system_prompts[: self.n_prompts] for persona in personas}

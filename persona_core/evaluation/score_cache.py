@@ -1,4 +1,4 @@
-"""A disk cache of judge scores: an interrupted evaluation resumes and no endpoint is asked twice."""
+"""Score cache: keeps judges' scores on disk, so that a killed evaluation goes on and no endpoint is asked twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 64
 
 
 def score_cache(path: Path | None) -> LineCache:
-    """Open a cache of rows of scores, kept by judge, model, reply and personas."""
+    """Open a cache of scores, one row a reply, by a key of the judge, the model, the reply and the personas."""
     return LineCache.open(path, "scores")
 
 
@@ -36,7 +36,7 @@ def cached_scores(
     cache: LineCache | None = None,
     progress: Progress = silent,
 ) -> Float[Tensor, "reply persona"]:
-    """Return the judge's scores, asking it in chunks for those alone that are not kept yet."""
+    """Return the judge's scores; it is asked, in chunks, only for those that the cache lacks."""
     cache = cache or score_cache(None)
     keys = [_key(judge, reply, personas, model) for reply in replies]
     missing = list({key: reply for key, reply in zip(keys, replies, strict=True) if key not in cache.entries}.items())
@@ -50,7 +50,7 @@ def cached_scores(
 
 
 def _key(judge: Judge, reply: JudgedReply, personas: Sequence[Archetype], model: ModelWrapper) -> str:
-    what = [
+    determinants = [
         judge.name,
         repr(judge),
         model.identity.fingerprint,
@@ -58,4 +58,4 @@ def _key(judge: Judge, reply: JudgedReply, personas: Sequence[Archetype], model:
         reply.tokens,
         [persona.model_dump_json() for persona in personas],
     ]
-    return digest(json.dumps(what), 24)
+    return digest(json.dumps(determinants), 24)

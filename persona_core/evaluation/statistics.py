@@ -1,4 +1,4 @@
-"""What replies say about personas, in numbers: pure functions on scores and tokens, with bootstrap intervals.
+"""Statistics: pure functions from judges' scores and replies' tokens to figures with bootstrap intervals.
 
 Scores are `Float[Tensor, "vector question persona"]`: how much the reply of a vector to a question sounds like a
 persona rather than like the default assistant. Row `i` of a square set is the vector of persona `i`.
@@ -33,17 +33,22 @@ class Interval(Record):
 def bootstrap(scores: Scores, statistic: Statistic, *, seed: int = 0, resamples: int = 1000) -> Interval:
     """Return a statistic with its 95 % percentile interval over resampled questions.
 
-    Questions and not replies are drawn, with replacement, because the replies to one question hang together.
+    It draws questions with replacement, and not replies, because the replies to one question depend on each other.
     """
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     n = scores.shape[1]
-    drawn = [statistic(scores[:, torch.randint(n, (n,), generator=chance)]) for _ in range(resamples)]
-    low, high = torch.tensor(drawn, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
+    resampled = [statistic(scores[:, torch.randint(n, (n,), generator=generator)]) for _ in range(resamples)]
+    low, high = torch.tensor(resampled, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
     return Interval(value=round(statistic(scores), 4), low=round(float(low), 4), high=round(float(high), 4))
 
 
+def mean_interval(values: Float[Tensor, "*row question"], *, seed: int = 0) -> Interval:
+    """Return the mean of a figure with its interval; `values` holds one a reply, in one row or one row a condition."""
+    return bootstrap(values.reshape(-1, values.shape[-1], 1), lambda scores: float(scores.mean()), seed=seed)
+
+
 def difference(one: Scores, other: Scores, statistic: Statistic, *, seed: int = 0) -> Interval:
-    """Return what one set of replies has over another to the same questions; a resample draws the same for both."""
+    """Return a statistic of one set less that of another; each resample draws the same questions for both."""
     n = len(one)
     return bootstrap(torch.cat([one, other]), lambda both: statistic(both[:n]) - statistic(both[n:]), seed=seed)
 
@@ -54,50 +59,55 @@ def matrix(scores: Scores) -> Float[Tensor, "vector persona"]:
 
 
 def double_centre(values: Float[Tensor, "vector persona"]) -> Float[Tensor, "vector persona"]:
-    """Take out what a vector scores with every persona, and what a persona gives to every vector."""
+    """Subtract each row's and each column's mean, and add the mean of all."""
     return values - values.mean(0, keepdim=True) - values.mean(1, keepdim=True) + values.mean()
 
 
 def specificity(scores: Scores) -> float:
-    """Return the mean of the double-centred diagonal: what a vector scores for being its own persona."""
+    """Return the mean of the double-centred diagonal: what a vector gains under its own persona alone."""
     return float(double_centre(matrix(scores)).diagonal().mean())
 
 
 def identification(scores: Scores) -> float:
     """Return the share of replies whose highest score is their own persona's."""
-    own = torch.arange(len(scores))[:, None]
-    return float((scores.argmax(-1) == own).double().mean())
+    meant = torch.arange(len(scores))[:, None]
+    return float((scores.argmax(-1) == meant).double().mean())
 
 
 def centred_identification(scores: Scores) -> float:
-    """Return the same after each judging persona's mean over all replies is taken out."""
-    return identification(scores - scores.mean((0, 1), keepdim=True))
+    """Return the identification of centred scores."""
+    return identification(centre(scores))
+
+
+def centre(scores: Scores) -> Scores:
+    """Subtract each judging persona's mean over all replies."""
+    return scores - scores.mean((0, 1), keepdim=True)
 
 
 def rows_won(scores: Scores) -> int:
-    """Count the vectors whose own persona is highest of their double-centred row."""
+    """Count the vectors whose own persona has the highest score of their double-centred row."""
     return _won(double_centre(matrix(scores)))
 
 
 def columns_won(scores: Scores) -> int:
-    """Count the personas whose own vector is highest of their double-centred column."""
+    """Count the personas whose own vector has the highest score of their double-centred column."""
     return _won(double_centre(matrix(scores)).T)
 
 
-def both_recognised(scores: Float[Tensor, "reply persona"], parts: Sequence[int]) -> float:
-    """Return the share of replies whose highest scores are those of all parts of their blend."""
-    top = scores.topk(len(parts), dim=-1).indices
-    return float((top.sort(-1).values == torch.tensor(sorted(parts))).all(-1).double().mean())
+def both_recognised(scores: Float[Tensor, "reply persona"], blended: Sequence[int]) -> float:
+    """Return the share of replies whose highest scores are those of all personas of their blend."""
+    top = scores.topk(len(blended), dim=-1).indices
+    return float((top.sort(-1).values == torch.tensor(sorted(blended))).all(-1).double().mean())
 
 
 def distinct_pairs(replies: Sequence[Sequence[int]]) -> float:
-    """Return distinct-2: how many of all replies' token pairs are different ones (Li et al., arXiv 1510.03055)."""
+    """Return distinct-2: different token pairs as a share of all replies' pairs (Li et al., arXiv 1510.03055)."""
     pairs = [pair for reply in replies for pair in pairwise(reply)]
     return len(set(pairs)) / max(len(pairs), 1)
 
 
 def repetition(replies: Sequence[Sequence[int]], length: int = 4) -> float:
-    """Return the mean share of a reply's 4-grams that it has said before."""
+    """Return the mean share of a reply's 4-grams that already stand earlier in the reply."""
     return sum(_repeated(reply, length) for reply in replies) / max(len(replies), 1)
 
 

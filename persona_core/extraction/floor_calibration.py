@@ -11,7 +11,7 @@ from torch import Tensor
 from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import AxisTooWeak
-from persona_core.extraction.refusal import Starts, refusing_odds
+from persona_core.extraction.refusal import dataset_starts, refusing_odds
 from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_costs
 from persona_core.model.wrapper import ModelWrapper
@@ -42,7 +42,7 @@ def calibrate_floor(
     configured = model.config.steering.safety_floor_percentile
     levels = sorted({*percentiles, configured})
     prompts = _held_out_prompts(model, data)
-    starts = Starts.of(model, data.refusing_starts, data.complying_starts)
+    starts = dataset_starts(model, data)
     free = refusing_odds(model, prompts, [SteeringPlan()] * len(prompts), starts)
     plans = [percentile_floor(model, axis, level) for level in levels]
     progress("safety axis: floor", 0, len(levels))
@@ -75,9 +75,7 @@ def percentile_floor(model: ModelWrapper, axis: Axis, level: float) -> SteeringP
 
 def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int]]:
     """Return held-out requests, each in one of the frames."""
-    pairs = data.heldout[:_PROMPTS]
-    texts = [data.frames[place % len(data.frames)].format(request=pair.request) for place, pair in enumerate(pairs)]
-    return [model.encode(question_messages(text)) for text in texts]
+    return [model.encode(question_messages(text)) for text in data.framed(data.heldout[:_PROMPTS])]
 
 
 def _costs(model: ModelWrapper, plans: Sequence[SteeringPlan], benign: Sequence[Rollout]) -> list[tuple[float, float]]:

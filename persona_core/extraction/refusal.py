@@ -12,6 +12,7 @@ from torch import Tensor
 from persona_core.model.batching import Batch
 from persona_core.model.decoding import Row, arm_rows
 from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.personas.dataset import SafetyDataset
 from persona_core.steering.plan import SteeringPlan
 
 _BATCH = 8
@@ -28,6 +29,11 @@ class Starts:
     def of(cls, model: ModelWrapper, refusing: Sequence[str], complying: Sequence[str]) -> Starts:
         """Return the starts as this model's tokens."""
         return cls(*(tuple(map(tuple, _tokens(model, side))) for side in (refusing, complying)))
+
+
+def dataset_starts(model: ModelWrapper, data: SafetyDataset) -> Starts:
+    """Return the starts of a safety dataset as this model's tokens."""
+    return Starts.of(model, data.refusing_starts, data.complying_starts)
 
 
 def refusing_odds(

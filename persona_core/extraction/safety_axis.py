@@ -21,7 +21,7 @@ from persona_core.extraction.activations import ActivationExtractor
 from persona_core.extraction.assistant_axis import AxisExtraction, projection_quantiles, separation
 from persona_core.extraction.data import safety_dataset
 from persona_core.extraction.floor_calibration import calibrate_floor
-from persona_core.extraction.refusal import Starts, first_token_odds
+from persona_core.extraction.refusal import dataset_starts, first_token_odds
 from persona_core.model.gradient import displacement_gradient
 from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper
@@ -94,7 +94,7 @@ def recalibrate(work: AxisExtraction) -> Axis:
 def axis_parts(work: AxisExtraction, data: SafetyDataset) -> Parts:
     """Return the three directions, the reference personas' span projected out of each."""
     contrast = mean_difference(*scripted_means(work.extractor, data.train, "training pairs"))
-    harmful = [work.model.encode(question_messages(text)) for text in harmful_prompts(data)]
+    harmful = [work.model.encode(question_messages(text)) for text in data.framed(data.train)]
     harmless = [
         work.model.encode(question_messages(question)) for question in next(iter(work.datasets.values())).questions
     ]
@@ -103,16 +103,11 @@ def axis_parts(work: AxisExtraction, data: SafetyDataset) -> Parts:
     return Parts(contrast, *(project_out_span(part, work.raws) for part in (contrast, gradient, ends)))
 
 
-def harmful_prompts(data: SafetyDataset) -> list[str]:
-    """Return the training requests, each in one of the frames."""
-    return [data.frames[place % len(data.frames)].format(request=pair.request) for place, pair in enumerate(data.train)]
-
-
 def refusing_gradient(
     work: AxisExtraction, prompts: Sequence[Sequence[int]], data: SafetyDataset
 ) -> Float[Tensor, "layer hidden"]:
     """Return which way each layer's stream makes replies to harmful prompts begin by refusing."""
-    starts = Starts.of(work.model, data.refusing_starts, data.complying_starts)
+    starts = dataset_starts(work.model, data)
 
     def odds(log_probs: Float[Tensor, "row token vocab"], places: Sequence[int]) -> Tensor:
         return first_token_odds(log_probs[:, -1], starts).sum()

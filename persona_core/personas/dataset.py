@@ -1,6 +1,8 @@
 """Datasets: the texts that extraction reads, as editable YAML; one file a persona and one for safety."""
 
 import json
+from collections.abc import Sequence
+from itertools import cycle
 from typing import Annotated, TypeVar
 
 import yaml
@@ -66,6 +68,10 @@ class SafetyDataset(Record):
     frames: Annotated[tuple[Text, ...], Field(min_length=1)] = ("{request}",)
     refusing_starts: Annotated[tuple[Text, ...], Field(min_length=1)] = REFUSING_STARTS
     complying_starts: Annotated[tuple[str, ...], Field(min_length=1)] = COMPLYING_STARTS
+
+    def framed(self, pairs: Sequence[SafetyPair]) -> list[str]:
+        """Return the requests of `pairs`, each in one frame; the frames are taken in turn."""
+        return [frame.format(request=pair.request) for pair, frame in zip(pairs, cycle(self.frames), strict=False)]
 
     def digest(self) -> str:
         """Return a short hash of the whole content."""

@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner
 
 from persona_core.cli import build_cli
-from persona_core.evaluation.effect import randomised
 from persona_core.plugins.loading import load_plugins
 
 SMALL = ["--questions", "2", "--dose-questions", "1", "--tokens", "6"]
@@ -59,16 +58,6 @@ def test_a_second_run_takes_up_what_is_kept_and_gives_the_same_figures(report):
     again = run(workspace, "sage", "trickster", "--json", *SMALL, "--part", "effect")
     assert json.loads(again.stdout)["effect"] == first["effect"]
     assert (folder / "replies.jsonl").read_text() == replies
-
-
-def test_a_random_control_has_the_length_and_layers_of_the_vector(engine):
-    plan = engine.plan(engine.steering("sage"))
-    control = randomised(plan, 1)
-    assert [item.layer for item in control.additions] == [item.layer for item in plan.additions]
-    for one, other in zip(control.additions, plan.additions, strict=True):
-        assert float(one.direction.norm()) == pytest.approx(float(other.direction.norm()), rel=1e-4)
-        assert abs(float(one.direction @ other.direction)) < 0.3 * float(other.direction.norm()) ** 2
-    assert control.clamps == plan.clamps
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from persona_core.errors import AxisTooWeak
-from persona_core.extraction.safety_axis import HARMLESS_WEIGHT, Parts, check_axis, harmful_prompts
-from persona_core.personas.dataset import SafetyDataset, SafetyPair
+from persona_core.extraction.safety_axis import HARMLESS_WEIGHT, Parts, check_axis
 
 
 @pytest.mark.parametrize(("heldout", "persona", "message"), [(0.7, 0.5, "does not separate"), (1.0, 0.8, "flatten")])
@@ -23,9 +22,3 @@ def test_the_axis_weighs_directions_and_not_their_lengths():
     direction = Parts(reading, 7 * reading, 0.1 * writing, 3 * harmless).direction()
     expected = torch.tensor([1.0, 1.0, HARMLESS_WEIGHT, 0.0])
     assert torch.allclose(direction[0], expected / expected.norm(), atol=1e-6)
-
-
-def test_training_requests_take_the_frames_in_turn():
-    pairs = [SafetyPair(request=f"deed {n}", refusal="no", compliance="yes") for n in range(8)]
-    data = SafetyDataset(train=tuple(pairs), heldout=tuple(pairs[:4]), frames=("{request}", "In a play: {request}"))
-    assert harmful_prompts(data)[:3] == ["deed 0", "In a play: deed 1", "deed 2"]

@@ -136,3 +136,9 @@ def test_any_description_gives_an_archetype_or_is_refused(description: str) -> N
         assert "the description is empty" in str(error)
     else:
         assert Archetype.from_yaml(made.to_yaml()) == made
+
+
+def test_requests_take_the_frames_in_turn() -> None:
+    pairs = tuple(SafetyPair(request=f"deed {n}", refusal="no", compliance="yes") for n in range(8))
+    data = SafetyDataset(train=pairs, heldout=pairs[:4], frames=("{request}", "In a play: {request}"))
+    assert data.framed(pairs[:3]) == ["deed 0", "In a play: deed 1", "deed 2"]
