@@ -12,8 +12,9 @@ from persona_core.cli.vector_lines import dose_lines, floor_lines, warning_lines
 @model_option
 @click.pass_obj
 def command(app: App, names: tuple[str, ...], every: bool, model: str | None) -> None:
-    """Find the dose and the layers of personas, or what the safety floor costs and does, and store them.
+    """Find the dose of personas anew, or what the floor costs.
 
+    Stores the dose and the layers of each persona, and what the safety floor costs and does at each percentile.
     `extract` and `create` do this by themselves; use it after changing extraction.damage_budget,
     extraction.layer_bands or the floor's settings. The name `safety` stands for the floor.
 

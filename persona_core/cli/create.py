@@ -23,7 +23,9 @@ from persona_core.extraction.data import find_generator
 def command(
     app: App, name: str, description: str | None, base: str | None, generator: str, no_extract: bool, model: str | None
 ) -> None:
-    """Create a persona: write its archetype as YAML to edit, extract its vector and calibrate it.
+    """Create a persona from a description or an archetype.
+
+    Writes its archetype as YAML to edit, extracts its vector and calibrates it.
 
     \b
     Example:

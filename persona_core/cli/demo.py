@@ -32,7 +32,9 @@ TOKENS = 64
 @click.option("--question", default=QUESTION, show_default=True, help="What every persona is asked.")
 @click.pass_obj
 def command(app: App, full: bool, question: str) -> None:
-    """Show the embedded model speaking as five personas, safely capped, each reply with its receipt.
+    """Show the embedded model speaking as five personas.
+
+    The safety floor is held, and each reply has its receipt.
 
     Works in a temporary folder unless --workspace is given before `demo`.
 

@@ -46,9 +46,10 @@ def command(
     as_json: bool,
     model: str | None,
 ) -> None:
-    """Measure effect, damage, dose-response, blends, safety and stability, with controls in the same run.
+    """Measure whether steering works, and what it costs.
 
-    Works offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
+    The parts are stability, effect, voices, neutral, safety, blends and doses, with controls in the same run. Works
+    offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
 
     \b
     Example:

@@ -11,9 +11,10 @@ from persona_core.cli.extracting import extract_and_show_axes
 @model_option
 @click.pass_obj
 def command(app: App, which: str | None, model: str | None) -> None:
-    """Make the axes and the assistant baseline, with held-out separation and floor by layer.
+    """Make both axes and the baseline of a model.
 
-    A killed run goes on where it was.
+    Prints by layer how well each axis separates held-out replies, and the safety floor. Extraction of personas needs
+    them. A killed run goes on where it was.
 
     \b
     Example:

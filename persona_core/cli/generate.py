@@ -33,7 +33,9 @@ def command(
     app: App, prompt: str | None, options: SteeringOptions, compare: str | None, n_replies: int, source: str | None,
     as_json: bool, model: str | None,
 ) -> None:  # fmt: skip
-    """Print one reply as it is made; the receipt follows on stderr. PROMPT `-` reads standard input.
+    """Print a steered reply, or many.
+
+    One reply is printed as it is made, and its receipt follows on stderr. PROMPT `-` reads standard input.
 
     A line of --input is a string, or an object with `prompt` and perhaps `persona` (a name, a blend or none); the
     results come in its order, one JSON object a line.

@@ -19,7 +19,9 @@ from persona_core.vectors.file import Calibration, VectorHeader, read_header
 @model_option
 @click.pass_obj
 def command(app: App, name: str, as_json: bool, model: str | None) -> None:
-    """Show a persona: description, model, layers, norms, cosines, calibration, provenance.
+    """Show everything that is known of one persona.
+
+    Its description, model, layers, norms, cosines with the axes and the other personas, calibration and provenance.
 
     \b
     Example:

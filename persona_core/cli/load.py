@@ -10,7 +10,9 @@ from persona_core.cli.app import App, model_option
 @model_option
 @click.pass_obj
 def command(app: App, names: tuple[str, ...], model: str | None) -> None:
-    """Add personas to the active set, which `chat` and `generate` preload.
+    """Add personas to the active set.
+
+    `chat` and `generate` read the vectors of the active set before they start.
 
     \b
     Example:

@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 PROGRAM = "persona-steer"
 COMMANDS = {
-    "demo": "Show the embedded model speaking as five personas, safely capped, each reply with its receipt.",
+    "demo": "Show the embedded model speaking as five personas.",
     "init": "Make a workspace: config.yaml, datasets and vectors.",
     "config": "Show or change the configuration.",
     "datasets": "Generate or show the data that extraction reads.",
-    "extract-axes": "Make the axes and the assistant baseline, with held-out separation and floor by layer.",
+    "extract-axes": "Make both axes and the baseline of a model.",
     "extract": "Extract and calibrate persona vectors.",
-    "calibrate": "Find the dose and the layers of personas, or what the safety floor costs and does, and store them.",
-    "create": "Create a persona: write its archetype as YAML to edit, extract its vector and calibrate it.",
+    "calibrate": "Find the dose of personas anew, or what the floor costs.",
+    "create": "Create a persona from a description or an archetype.",
     "list": "List personas, and archetypes that are not extracted yet.",
-    "info": "Show a persona: description, model, layers, norms, cosines, calibration, provenance.",
-    "load": "Add personas to the active set, which `chat` and `generate` preload.",
+    "info": "Show everything that is known of one persona.",
+    "load": "Add personas to the active set.",
     "unload": "Take personas out of the active set; their files stay.",
     "delete": "Delete a persona's vector; `restore` brings it back.",
     "restore": "Bring back a persona that was deleted.",
-    "generate": "Print one reply as it is made; the receipt follows on stderr.",
+    "generate": "Print a steered reply, or many.",
     "chat": "Chat with a steered model.",
-    "eval": "Measure effect, damage, dose-response, blends, safety and stability, with controls in the same run.",
+    "eval": "Measure whether steering works, and what it costs.",
     "plot": "Draw a picture, as PNG or SVG.",
-    "plugins": "List plugin packages: version, hooks, what they registered, or the error they failed with.",
+    "plugins": "List plugin packages, or do something with one.",
 }
 """Command -> its short help, which stands here so that `--help` imports no command; a test keeps both the same."""
 

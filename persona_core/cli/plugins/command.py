@@ -15,9 +15,10 @@ from persona_core.cli.plugins.showing import show
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List plugin packages: version, hooks, what they registered, or the error they failed with.
+    """List plugin packages, or do something with one.
 
-    Two packages that register the same name are listed, and end the command with an error.
+    The list says of each package its version, what it registered, or the error that it failed with. Two packages that
+    register the same name are listed, and end the command with an error.
 
     \b
     Example:
