@@ -17,6 +17,7 @@ from persona_core.engine.request import SteeringRequest
 from persona_core.errors import SafetyUnavailable, SteeringError
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.prompting import Prompting, persona_prompt, prompted, steered
+from persona_core.settings.config import Safety
 from persona_core.vectors.store import ASSISTANT, SAFETY
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ChatSettings:
 
     personas: dict[str, float]
     strength: float
-    safety: bool
+    safety: Safety
     sampling: Sampling
     seed: int = 0
     prompting: Prompting = "off"
@@ -93,11 +94,11 @@ class ChatSession:
         """Steer at this strength from now on; raise `SteeringError` for one out of range."""
         self.settings.strength = checked_strength(strength)
 
-    def set_safety(self, on: bool) -> None:
-        """Turn the safety floor on or off; raise `SafetyUnavailable` for off where the user has not allowed it."""
-        if not on and not self.settings.allow_unsafe:
+    def set_safety(self, safety: Safety) -> None:
+        """Choose when the floor is held; raise `SafetyUnavailable` for never where the user has not allowed it."""
+        if not safety and not self.settings.allow_unsafe:
             raise SafetyUnavailable("safety stays on: start the chat with --allow-unsafe, or confirm `/safety off`")
-        self.settings.safety = on
+        self.settings.safety = safety
 
     def ask(self, asked: Ask) -> ReplyStream:
         """Return a stream of the reply to a question; turns that no longer fit are skipped, with a note."""
@@ -229,7 +230,7 @@ class ChatSession:
         words = [
             f"persona {mixture(settings.personas) or 'none'}",
             f"strength {settings.strength:g}",
-            f"safety {'on' if settings.safety else 'OFF'}{prompting[settings.prompting]}",
+            f"safety {safety_words(settings.safety)}{prompting[settings.prompting]}",
             f"{turns} turn{'' if turns == 1 else 's'}",
         ]
         return "; ".join(words)
@@ -262,7 +263,7 @@ class ChatSession:
             steering = stream.request
             request = TurnRequest(
                 question=asked.question, messages=messages, personas=dict(steering.personas),
-                strength=steering.strength, safety=steering.safety, seed=stream.row.seed, session=self.name,
+                strength=steering.strength, safety=steering.holds_floor, seed=stream.row.seed, session=self.name,
                 replacing=asked.replacing,
             )  # fmt: skip
             self.notes += self.monitors.before(request)
@@ -303,6 +304,11 @@ class ChatSession:
             axis = self.manager.store.axis(axis_name, self.engine.model.identity)
             self.percentiles[axis_name] = float(axis.percentile(level)[layer])
         return self.percentiles.get(axis_name)
+
+
+def safety_words(safety: Safety) -> str:
+    """Return the setting as the chat shows it; off is loud."""
+    return "always" if safety == "always" else "on" if safety else "OFF"
 
 
 def checked_strength(strength: float) -> float:

@@ -12,7 +12,7 @@ import click
 
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.prompting import Prompting, persona_prompt, steered
-from persona_core.settings.config import STRONGEST, Config
+from persona_core.settings.config import SAFETY, STRONGEST, Config
 from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class SteeringOptions:
         """Return the request for these personas: none of them with --prompt-only."""
         from persona_core.engine.request import as_request
 
-        safety = None if self.safety is None else self.safety == "on"
+        safety = None if self.safety is None else SAFETY[self.safety]
         return as_request(steered(personas, self.prompting()), config.steering, self.strength, safety)
 
     def sampling(self, config: Config) -> Sampling:
@@ -105,7 +105,11 @@ _OPTIONS = (
     click.option("--persona", help="A persona's name, or none."),
     click.option("--blend", help="Several personas with weights: sage:0.5,trickster:0.3."),
     click.option("--strength", type=_Number(0, int(STRONGEST)), help=f"0.0-{STRONGEST}; 1.0 is the calibrated dose."),
-    click.option("--safety", type=click.Choice(["on", "off"]), help="Hold the safety floor, or do not."),
+    click.option(
+        "--safety",
+        type=click.Choice(list(SAFETY)),
+        help="Hold the safety floor: on (while a persona is steered), always (also unsteered) or off.",
+    ),
     click.option("--max-new-tokens", type=_Count(1, 32768), help="Longest reply, in tokens."),
     click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),
     click.option("--top-p", type=_Number(0, 1, min_open=True), help="Nucleus sampling."),

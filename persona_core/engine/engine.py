@@ -16,7 +16,7 @@ from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.steps import KeptCache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
-from persona_core.settings.config import Config
+from persona_core.settings.config import Config, Safety
 from persona_core.steering.layer import ArmedLayer
 from persona_core.steering.plan import SteeringPlan
 
@@ -80,7 +80,7 @@ class SteeringEngine:
         return self.model.config
 
     def steering(
-        self, speaker: Speaker = None, strength: float | None = None, safety: bool | None = None
+        self, speaker: Speaker = None, strength: float | None = None, safety: Safety | None = None
     ) -> SteeringRequest:
         """Return the request that a name, a written blend, weights or None stand for, with the configured defaults."""
         return as_request(speaker, self.config.steering, strength, safety)
@@ -95,7 +95,7 @@ class SteeringEngine:
         persona: Speaker = None,
         *,
         strength: float | None = None,
-        safety: bool | None = None,
+        safety: Safety | None = None,
         sampling: Sampling | None = None,
         seed: int = 0,
         history: Sequence[Mapping[str, float]] = (),
@@ -115,7 +115,7 @@ class SteeringEngine:
         personas: Sequence[Speaker] | Speaker = None,
         *,
         strength: float | None = None,
-        safety: bool | None = None,
+        safety: Safety | None = None,
         sampling: Sampling | None = None,
         seed: int | Sequence[int] = 0,
         history: Sequence[Mapping[str, float]] = (),
@@ -184,7 +184,7 @@ def _receipt(
         model=model.identity.name,
         personas=request.active,
         strength=request.strength if steered else 0.0,
-        safety=("on" if request.safety else "off") if steered else "not needed",
+        safety="on" if request.holds_floor else "off" if steered else "not needed",
         prompt_tokens=len(row.prompt),
         reused_tokens=reused,
         reply_tokens=len(row.tokens),

@@ -26,12 +26,13 @@ def build_plan(
     """Return the plan that serves a request; raise a `SteeringError` or `VectorError` where none can."""
     parts = [WeightedVector(manager.persona(name, model.identity), request.personas[name]) for name in request.personas]
     probes = _probes(model, manager)
-    if not request.active:
-        return SteeringPlan(probes=probes)
-    parts = [part for part in parts if part.weight]
-    _check_layers(model, parts, request.safety)
-    bounds = _bounds(model, manager, history) if request.safety else ()
+    parts = [part for part in parts if part.weight] if request.active else []
+    if request.holds_floor:
+        _check_layers(model, parts)
+    bounds = _bounds(model, manager, history) if request.holds_floor else ()
     clamps, audits = (tuple(bound for bound in bounds if bound.audit is audit) for audit in (False, True))
+    if not parts:
+        return SteeringPlan((), clamps, probes, audits=audits)
     return SteeringPlan(_additions(manager, parts, request), clamps, probes, "+".join(request.active), audits)
 
 
@@ -47,10 +48,11 @@ def _additions(
     return tuple(AddDirection(layer, displacement[layer]) for layer in layers)
 
 
-def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector], safety: bool) -> None:
+def _check_layers(model: ModelWrapper, parts: Sequence[WeightedVector]) -> None:
+    """Raise `SteeringError` for a persona that steers a layer where no floor can hold it."""
     for part in parts:
         last = part.vector.header.target_layers[-1]
-        if safety and last > model.capping_layers[-1]:
+        if last > model.capping_layers[-1]:
             raise SteeringError(
                 f"{part.vector.name} steers layer {last}, after the last capping layer {model.capping_layers[-1]}, "
                 "where no floor can hold it; change steering.capping_layers, or extract it anew with other "

@@ -46,7 +46,7 @@ class Receipt(Record):
     personas: dict[str, float]
     strength: float
     safety: str
-    """`on`, `off`, or `not needed` where nothing is steered."""
+    """`on` where the floor was held, `off` where a persona was steered without it, `not needed` else."""
     plan: str
     prompt_tokens: int
     reused_tokens: int
@@ -76,7 +76,7 @@ class Receipt(Record):
         return "; ".join(clause for clause in clauses if clause)
 
     def _steering(self) -> str:
-        if not self.relative_change:
+        if not self.personas:
             return f"unsteered, {self.reply_tokens} tokens"
         mean = sum(self.relative_change.values()) / len(self.relative_change)
         return (

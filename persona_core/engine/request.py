@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from persona_core.errors import SteeringError
-from persona_core.settings.config import STRONGEST, SteeringSettings
+from persona_core.settings.config import STRONGEST, Safety, SteeringSettings
 from persona_core.steering.blending import parse_blend
 
 
 @dataclass(frozen=True)
 class SteeringRequest:
-    """What a user asks for. No persona, or strength 0, leaves the model untouched."""
+    """What a user asks for. No persona, or strength 0, leaves the model untouched unless `safety` is `always`."""
 
     personas: Mapping[str, float]
     strength: float
-    safety: bool = True
+    safety: Safety = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= STRONGEST:
@@ -33,13 +33,18 @@ class SteeringRequest:
         """The personas that count: none at strength 0, and none of weight 0."""
         return {name: weight for name, weight in self.personas.items() if weight and self.strength}
 
+    @property
+    def holds_floor(self) -> bool:
+        """Tell whether the floor is held: it is where a persona counts, and with `always` also where none does."""
+        return self.safety == "always" or bool(self.safety and self.active)
+
 
 Speaker = SteeringRequest | Mapping[str, float] | str | None
 """Who shall speak: a whole request, weights, a name or a written blend (`sage:0.5,trickster:0.3`), or nobody."""
 
 
 def as_request(
-    speaker: Speaker, settings: SteeringSettings, strength: float | None = None, safety: bool | None = None
+    speaker: Speaker, settings: SteeringSettings, strength: float | None = None, safety: Safety | None = None
 ) -> SteeringRequest:
     """Return the request that these words stand for; the configured strength and safety where none are given.
 

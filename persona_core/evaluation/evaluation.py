@@ -26,6 +26,7 @@ from persona_core.model.decoding import Sampling
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.manager import PersonaManager
+from persona_core.settings.config import Safety
 from persona_core.steering.plan import SteeringPlan
 
 
@@ -71,7 +72,7 @@ class Evaluation:
         return Sampling(self.size.tokens, settings.temperature, settings.top_p)
 
     def plan(
-        self, personas: str | Mapping[str, float], strength: float | None = None, *, safety: bool | None = None
+        self, personas: str | Mapping[str, float], strength: float | None = None, *, safety: Safety | None = None
     ) -> SteeringPlan:
         """Return the plan that `generate` would use; a setting that is not given takes the configured default."""
         request = as_request(personas, self.model.config.steering, strength, safety)

@@ -31,6 +31,20 @@ def _layers(value: object) -> str:
         raise ValueError(str(error)) from error
 
 
+Safety = bool | Literal["always"]
+"""When the floor is held: True while a persona is steered, `always` also while none is, False never."""
+SAFETY: dict[str, Safety] = {"on": True, "always": "always", "off": False}
+"""The words that users type for it."""
+
+
+def _safety(value: object) -> Safety:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in SAFETY:
+        raise ValueError("use on, always or off")
+    return SAFETY[value]
+
+
 LayerSpec = Annotated[str, BeforeValidator(_layers)]
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
@@ -87,7 +101,9 @@ class SteeringSettings(_Section):
     """How personas are added and what holds them."""
 
     default_strength: float = Field(1.0, ge=0, le=STRONGEST, description=f"0.0-{STRONGEST}; 1.0 is the calibrated dose")
-    safety: bool = Field(True, description="hold the safety floor whenever a persona is steered")
+    safety: Annotated[Safety, BeforeValidator(_safety)] = Field(
+        True, description="hold the safety floor: on (whenever a persona is steered), always (also unsteered) or off"
+    )
     safety_floor_percentile: float = Field(
         25.0, ge=0, le=100, description="of the default assistant's projections: higher is stricter"
     )

@@ -56,7 +56,7 @@ class Chat(RuleBasedStateMachine):
     def begin(self) -> None:
         self.session = new_session(self.engine, allow_unsafe=True)
         self.personas: dict[str, float] = {}
-        self.strength, self.safety, self.prompting, self.turns = 1.0, True, "off", 0
+        self.strength, self.safety, self.prompting, self.turns = 1.0, "on", "off", 0
 
     @rule(name=st.sampled_from([*PERSONAS, "none"]))
     def persona(self, name: str) -> None:
@@ -78,10 +78,10 @@ class Chat(RuleBasedStateMachine):
         type_line(self.session, f"/strength {strength}")
         self.strength = strength
 
-    @rule(on=st.booleans())
-    def set_safety(self, on: bool) -> None:
-        type_line(self.session, f"/safety {'on' if on else 'off'}")
-        self.safety = on
+    @rule(word=st.sampled_from(["on", "off", "always"]))
+    def set_safety(self, word: str) -> None:
+        type_line(self.session, f"/safety {word}")
+        self.safety = word
 
     @rule(how=st.sampled_from(["off", "with", "only"]))
     def prompt(self, how: str) -> None:
@@ -128,8 +128,9 @@ class Chat(RuleBasedStateMachine):
         steered = {} if self.prompting == "only" or not self.strength else self.personas
         assert receipt.personas == {name: weight for name, weight in steered.items() if weight}
         assert receipt.strength == (self.strength if receipt.personas else 0.0)
-        assert receipt.safety == (("on" if self.safety else "off") if receipt.personas else "not needed")
-        assert (receipt.floor is not None) == (bool(receipt.personas) and self.safety)
+        held = self.safety == "always" or (self.safety == "on" and bool(receipt.personas))
+        assert receipt.safety == ("on" if held else "off" if receipt.personas else "not needed")
+        assert (receipt.floor is not None) == held
 
     @invariant()
     def the_status_is_the_record(self) -> None:
@@ -137,7 +138,7 @@ class Chat(RuleBasedStateMachine):
         weights = " + ".join(f"{name} {weight:g}" for name, weight in self.personas.items())
         mixture = next(iter(self.personas)) if list(self.personas.values()) == [1.0] else weights or "none"
         assert status.startswith(
-            f"persona {mixture}; strength {self.strength:g}; safety {'on' if self.safety else 'OFF'}"
+            f"persona {mixture}; strength {self.strength:g}; safety {self.safety.replace('off', 'OFF')}"
         )
         assert status.endswith(f"; {self.turns} turn{'' if self.turns == 1 else 's'}")
 

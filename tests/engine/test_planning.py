@@ -11,6 +11,7 @@ from persona_core import SteeringEngine
 from persona_core.engine import engine as engine_module
 from persona_core.engine.planning import build_plan
 from persona_core.engine.request import SteeringRequest
+from persona_core.errors import SafetyUnavailable
 from persona_core.model.decoding import Sampling
 from persona_core.vectors import file as vector_file
 
@@ -75,3 +76,34 @@ def test_a_request_that_travels_whole_gives_what_its_parts_give(tiny_engine: Ste
     parts = tiny_engine.generate(["Hi"], "sage", strength=1.5, safety=False, sampling=SHORT)
     whole = tiny_engine.generate(["Hi"], SteeringRequest({"sage": 1.0}, 1.5, False), sampling=SHORT)
     assert parts == whole
+
+
+def test_always_holds_the_floor_where_nothing_is_steered(tiny_engine: SteeringEngine) -> None:
+    alone, steered = (tiny_engine.plan(tiny_engine.steering(name, safety="always")) for name in (None, "sage"))
+    assert alone.additions == ()
+    assert tuple(clamp.layer for clamp in alone.clamps) == tiny_engine.model.capping_layers
+    assert [clamp.low for clamp in alone.clamps] == [clamp.low for clamp in steered.clamps]
+    (reply,) = tiny_engine.generate(["Hi"], [None], safety="always", sampling=SHORT)
+    receipt = reply.receipt
+    assert (receipt.personas, receipt.strength, receipt.safety) == ({}, 0.0, "on")
+    assert receipt.floor is not None
+    assert receipt.floor.lowest_after >= -1e-3
+    assert receipt.line().startswith("unsteered, 2 tokens; floor held in layers")
+
+
+@pytest.mark.parametrize("safety", [True, False])
+def test_nothing_is_held_where_nothing_is_steered_unless_always(tiny_engine: SteeringEngine, safety: bool) -> None:
+    plan = tiny_engine.plan(tiny_engine.steering("sage", 0.0, safety))
+    assert not plan.changes
+
+
+def test_always_without_an_axis_is_refused_and_never_served_without_a_floor(tiny_engine: SteeringEngine) -> None:
+    axis = tiny_engine.manager.store.part_path("safety_axis")
+    assert axis is not None
+    kept = axis.read_bytes()
+    axis.unlink()
+    try:
+        with pytest.raises(SafetyUnavailable, match="extract-axes"):
+            tiny_engine.generate(["Hi"], safety="always", sampling=SHORT)
+    finally:
+        axis.write_bytes(kept)

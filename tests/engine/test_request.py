@@ -6,7 +6,7 @@ import pytest
 
 from persona_core.engine.request import Speaker, SteeringRequest, as_request
 from persona_core.errors import SteeringError
-from persona_core.settings.config import SteeringSettings
+from persona_core.settings.config import Safety, SteeringSettings
 
 SETTINGS = SteeringSettings(default_strength=0.8, safety=True)
 
@@ -55,3 +55,20 @@ def test_a_strength_or_a_weight_out_of_range_is_refused(number: float) -> None:
 def test_nobody_counts_at_strength_zero_or_weight_zero() -> None:
     assert SteeringRequest({"sage": 1.0}, 0.0).active == {}
     assert SteeringRequest({"sage": 1.0, "creator": 0.0}, 1.0).active == {"sage": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("personas", "strength", "safety", "held"),
+    [
+        ({"sage": 1.0}, 1.0, True, True),
+        ({"sage": 1.0}, 0.0, True, False),
+        ({}, 1.0, True, False),
+        ({}, 1.0, "always", True),
+        ({"sage": 1.0}, 0.0, "always", True),
+        ({"sage": 1.0}, 1.0, False, False),
+    ],
+)
+def test_the_floor_is_held_while_a_persona_counts_or_always(
+    personas: dict[str, float], strength: float, safety: Safety, held: bool
+) -> None:
+    assert SteeringRequest(personas, strength, safety).holds_floor is held

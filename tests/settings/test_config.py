@@ -76,7 +76,8 @@ def test_the_default_depths_are_the_production_layers_of_28() -> None:
         ("steering:\n  capping_layers: 90%-120%", "more than the whole model"),
         ("steering:\n  default_strength: 2.5", "steering.default_strength = 2.5: Input should be less than"),
         ("steering:\n  default_strength: .nan", "steering.default_strength = nan"),
-        ("steering:\n  safety: maybe", "steering.safety = 'maybe'"),
+        ("steering:\n  safety: maybe", "steering.safety = 'maybe': use on, always or off"),
+        ("steering:\n  safety: 1", "steering.safety = 1: use on, always or off"),
         ("steering:\n  capping_policy: ../evil", "steering.capping_policy"),
         ("model:\n  device: gpu", "model.device = 'gpu'"),
         ("model:\n  dtype: int3", "model.dtype = 'int3'"),
@@ -127,6 +128,16 @@ def test_any_value_of_a_key_is_taken_or_refused_by_name(values: dict[str, object
         assert any(key in str(error) for key in values)
     else:
         assert Config.model_validate(config.model_dump()).model_dump() == config.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("written", "safety"),
+    [("on", True), ("off", False), ("true", True), ("'on'", True), ("'off'", False), ("always", "always")],
+)
+def test_safety_may_be_written_as_commands_take_it(
+    tmp_path: Path, plugins: PluginManager, written: str, safety: object
+) -> None:
+    assert configured(tmp_path, f"steering:\n  safety: {written}", plugins).steering.safety == safety
 
 
 def test_layers_may_be_written_as_text_list_or_number(tmp_path: Path, plugins: PluginManager) -> None:

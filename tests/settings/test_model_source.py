@@ -34,7 +34,7 @@ class Models:
 @pytest.fixture(scope="module")
 def plugins() -> PluginManager:
     """A real manager with one more plugin."""
-    manager = load_plugins(found=[])
+    manager = load_plugins(installed=[])
     manager.pluggy.register(Models(), name="persona-tiny:models")
     return manager
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from persona_core.chat.commands import ChatCommand, Confirm, Outcome
 from persona_core.chat.session import ChatSession
 from persona_core.errors import SteeringError
-from persona_core.settings.config import STRONGEST
+from persona_core.settings.config import SAFETY, STRONGEST, Safety
 from persona_core.steering.blending import parse_blend
 
 STRENGTHS = {
@@ -47,15 +47,15 @@ def none(session: ChatSession, value: str) -> Outcome:
 
 
 def safety(session: ChatSession, value: str) -> Outcome:
-    """Turn the safety floor on; or off, once the user has allowed or confirmed it."""
-    if value not in ("on", "off"):
-        raise SteeringError(f"/safety takes on or off, not {value!r}")
-    if value == "on" or session.settings.allow_unsafe:
-        return _safety_now(session, value == "on")
+    """Hold the floor while a persona is steered, or always; or not, once the user has allowed or confirmed it."""
+    if value not in SAFETY:
+        raise SteeringError(f"/safety takes on, always or off, not {value!r}")
+    if SAFETY[value] or session.settings.allow_unsafe:
+        return _safety_now(session, SAFETY[value])
 
     def off() -> str:
         session.settings.allow_unsafe = True
-        return _safety_now(session, on=False)
+        return _safety_now(session, False)
 
     return Confirm(
         f"Nothing will hold the model while a persona steers it. Type {UNSAFE} to go on: ",
@@ -65,8 +65,8 @@ def safety(session: ChatSession, value: str) -> Outcome:
     )
 
 
-def _safety_now(session: ChatSession, on: bool) -> str:
-    session.set_safety(on)
+def _safety_now(session: ChatSession, safety: Safety) -> str:
+    session.set_safety(safety)
     return session.status()
 
 
@@ -136,8 +136,8 @@ COMMANDS = (
     ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),
     ChatCommand("none", "/none", "the untouched model", none),
     ChatCommand(
-        "safety", "/safety on|off", "hold the safety floor, or do not", safety,
-        lambda _: {"on": "hold the floor", "off": "hold nothing; asks first"},
+        "safety", "/safety on|always|off", "hold the safety floor, or do not", safety,
+        lambda _: {"on": "while a persona is steered", "always": "also while none is", "off": "never; asks first"},
         "Off needs --allow-unsafe or a typed confirmation, and shows in the status line and in every receipt.",
     ),
     ChatCommand(

@@ -80,10 +80,10 @@ class UnsteeredModel(llm.Model):
             yield StreamEvent("text", "", provider_metadata=measured(receipt))
 
     def steering(self, options: SamplingOptions, manager: PersonaManager) -> SteeringRequest:
-        """Return what is asked for; raise where it cannot be."""
+        """Return what is asked for; raise where it cannot be. `steering.safety: always` holds the floor here too."""
         from persona_core import SteeringRequest
 
-        return SteeringRequest({}, 0.0)
+        return SteeringRequest({}, 0.0, manager.config.steering.safety)
 
     def _stream(self, prompt: llm.Prompt) -> ReplyStream:
         manager, options, messages = serving.manager(), prompt.options, prompt.messages
@@ -111,7 +111,8 @@ class PersonaModel(UnsteeredModel):
 
         assert isinstance(options, SteeringOptions)
         strength = manager.config.steering.default_strength if options.strength is None else options.strength
-        return SteeringRequest(self.personas(options), strength, not options.unsafe)
+        held = manager.config.steering.safety or True
+        return SteeringRequest(self.personas(options), strength, False if options.unsafe else held)
 
     def personas(self, options: SteeringOptions) -> dict[str, float]:
         """Return persona -> weight."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from inspect_ai.model import ChatMessage, GenerateConfig
 from inspect_ai.tool import ToolInfo
@@ -36,7 +37,7 @@ class Request:
     history: Sequence[Mapping[str, float]] = ()
 
     @property
-    def kind(self) -> tuple[float, bool, Sampling, bool]:
+    def kind(self) -> tuple[float, bool | Literal["always"], Sampling, bool]:
         """What all rows of a batch have in common."""
         return self.steering.strength, self.steering.safety, self.sampling, bool(self.history)
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from persona_core import App, PersonaManager, SteeringEngine, SteeringRequest, parse_blend, suggestion
 from persona_core.errors import ConfigError, SteeringError
 
 KNOWN = ("persona", "blend", "strength", "safety", "seed", "max_batch")
 LARGEST_SEED = 2**63 - 1
-_SWITCH = {True: True, False: False, "on": True, "off": False}
+_SWITCH: dict[bool | str, bool | Literal["always"]] = {
+    True: True, False: False, "on": True, "off": False, "always": "always",
+}  # fmt: skip
 """YAML reads `on` and `off` as truth values."""
 
 
@@ -77,9 +80,9 @@ def _personas(persona: object, blend: object) -> dict[str, float]:
     return {} if name == "none" else {name: 1.0}
 
 
-def _safety(value: object) -> bool:
+def _safety(value: object) -> bool | Literal["always"]:
     if not isinstance(value, str | bool) or value not in _SWITCH:
-        raise SteeringError(f"-M safety={value}: write on or off")
+        raise SteeringError(f"-M safety={value}: write on, always or off")
     return _SWITCH[value]
 
 
