@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 import torch
-from hypothesis import settings
 
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
@@ -19,9 +18,6 @@ from persona_core.vectors.vector import PersonaVector
 
 if TYPE_CHECKING:
     from persona_core import ModelWrapper, SteeringEngine
-
-settings.register_profile("persona-core", max_examples=60, deadline=None, derandomize=True, database=None)
-settings.load_profile("persona-core")
 
 VectorMaker = Callable[..., PersonaVector]
 Install = Callable[..., Distribution]

@@ -10,6 +10,8 @@ from persona_core.plugins.loading import load_plugins
 
 SMALL = ["--questions", "2", "--dose-questions", "1", "--tokens", "6"]
 
+pytestmark = pytest.mark.slow
+
 
 def run(workspace, *arguments: str):
     """Run the command line in a workspace of the embedded model."""

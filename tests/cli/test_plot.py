@@ -90,6 +90,7 @@ def test_a_wrong_suffix_leaves_no_file(workspace: Path, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["--help", "space --help", "space", "layers", "dose", "drift {talk}"])
 def test_pictures_of_vectors_need_no_torch_and_help_no_matplotlib(
     workspace: Path, tmp_path: Path, arguments: str

@@ -33,6 +33,7 @@ def smollm2_workspace(workspace_folder: Path) -> None:
     (workspace_folder / "config.yaml").write_text("# persona-steer\nmodel:\n  name: smollm2\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", LIGHT)
 def test_command_starts_without_torch(command: str) -> None:
     arguments = [sys.executable, "-c", PROGRAM, *command.split()]

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_compiler_can_be_loaded_after_the_wrapper() -> None:
     code = (
         "import persona_core.model.wrapper, torch\n"

@@ -61,6 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return folder, folder / "site", own.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_package_passes_its_own_tests_and_every_check(made: Made, kind: str) -> None:
     folder, site, own = made
@@ -73,6 +74,7 @@ def test_a_new_package_passes_its_own_tests_and_every_check(made: Made, kind: st
     assert result.returncode == 0
 
 
+@pytest.mark.slow
 def test_every_new_object_shows_up_in_plugins_and_an_installed_package_is_checked_by_name(made: Made) -> None:
     _, site, _ = made
     rows = json.loads(run(site, "persona_core.cli", "plugins", "--json").stdout)
@@ -268,6 +270,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "name", "said"), WRONG.values(), ids=WRONG)
 def test_a_package_that_misbehaves_is_a_failed_line_that_says_how_to_mend_it(
     check: Check, source: str, name: str, said: str
@@ -281,12 +284,14 @@ def test_a_package_that_misbehaves_is_a_failed_line_that_says_how_to_mend_it(
     assert failed[0]["page"]
 
 
+@pytest.mark.slow
 def test_a_package_that_never_ends_is_stopped(check: Check) -> None:
     code, findings = check("while True: pass", seconds=6)
     assert code == 1
     assert findings["entry point"]["said"] == "it did not end within 6 s and was stopped"
 
 
+@pytest.mark.slow
 def test_metadata_that_is_missing_is_named(check: Check) -> None:
     metadata = (
         "Metadata-Version: 2.4\nName: persona-bad\nVersion: 0.0.0\nRequires-Dist: no-such-thing>=2; extra == 'x'\n"
@@ -303,6 +308,7 @@ def test_metadata_that_is_missing_is_named(check: Check) -> None:
     assert findings["dependencies"]["mend"] == "python -m pip install 'no-such-thing>=2'"
 
 
+@pytest.mark.slow
 def test_a_judge_that_reads_the_model_is_left_to_its_own_tests(check: Check) -> None:
     source = "from persona_core.evaluation.judges import LogProbJudge"
     code, findings = check(returning("[LogProbJudge(name='mine')]", "register_judges", source))
@@ -311,6 +317,7 @@ def test_a_judge_that_reads_the_model_is_left_to_its_own_tests(check: Check) -> 
     assert "check_judge(judge, model)" in findings["judge mine"]["said"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_does_not_install_is_a_failed_line_with_pips_own_reason(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n[project]\nname = "persona-x"\n'
@@ -323,6 +330,7 @@ def test_a_folder_that_does_not_install_is_a_failed_line_with_pips_own_reason(tm
     assert result.stdout.endswith("1 checks, 1 FAILED\n")
 
 
+@pytest.mark.slow
 def test_a_folder_whose_installation_never_ends_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "endless"\nbackend-path = ["."]\n'

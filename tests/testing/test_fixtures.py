@@ -53,6 +53,7 @@ def passed(said: str) -> int:
     return int(found[1])
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_that_need_no_model_run_as_they_are_printed(tmp_path: Path) -> None:
     files = {name: code for name, code in EXAMPLES.items() if name != NEEDS_THE_MODEL}
     tests = sum(f"\n{code}".count("\ndef test_") for code in files.values())
@@ -64,16 +65,19 @@ def test_the_example_of_the_page_that_needs_the_model_runs_as_it_is_printed(tmp_
     assert passed(run_pytest(tmp_path, {NEEDS_THE_MODEL: EXAMPLES[NEEDS_THE_MODEL]})) == 1
 
 
+@pytest.mark.slow
 def test_without_the_model_its_tests_are_skipped_with_the_reason(tmp_path: Path) -> None:
     said = run_pytest(tmp_path, {NEEDS_THE_MODEL: EXAMPLES[NEEDS_THE_MODEL]}, PERSONA_STEER_PLUGINS="")
     assert "1 skipped" in said
     assert "the embedded model cannot be had: no model 'smollm2'" in said
 
 
+@pytest.mark.slow
 def test_a_failing_check_shows_what_was_compared(tmp_path: Path) -> None:
     assert passed(run_pytest(tmp_path, {"test_rewritten.py": REWRITTEN})) == 1
 
 
+@pytest.mark.slow
 def test_the_fixtures_can_be_left_out(tmp_path: Path) -> None:
     said = run_pytest(tmp_path, {"test_home.py": EXAMPLES["test_home.py"]}, "-p", "no:persona-core")
     assert "fixture 'persona_home' not found" in said

@@ -327,6 +327,7 @@ def read_only(home: Path) -> Iterator[Path]:
     home.chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the permissions of folders are another matter there")
 def test_read_only_workspace_is_read_and_every_write_is_refused(read_only: Path) -> None:
     for command in WRITES:
@@ -477,6 +478,7 @@ def start(*arguments: str, before: tuple[str, ...] = (), **settings: str) -> "su
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_hub_model_without_a_network_names_the_alternatives(home: Path, tmp_path: Path) -> None:
     no_proxy = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "")
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub"), **no_proxy}
@@ -485,6 +487,7 @@ def test_hub_model_without_a_network_names_the_alternatives(home: Path, tmp_path
     check(process.returncode, stderr, ("nobody/nothing", "--model smollm2", "--model FOLDER"))
 
 
+@pytest.mark.slow
 def test_model_cache_that_is_a_file_is_named(home: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     process = start("generate", "hi", PERSONA_STEER_CACHE=str(tmp_path / "cache"))
@@ -509,6 +512,7 @@ def slow_home(home: Path) -> Iterator[Path]:
     return home
 
 
+@pytest.mark.slow
 def test_interrupted_extraction_goes_on_where_it_was(slow_home: Path) -> None:
     left = []
     for first in ("sage: replies: 2 of 8", "sage: replies:"):
@@ -522,6 +526,7 @@ def test_interrupted_extraction_goes_on_where_it_was(slow_home: Path) -> None:
     assert not list((slow_home / "vectors").rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_interrupted_reply_keeps_its_text(home: Path) -> None:
     process = start("generate", "Tell me a long story.", "--max-new-tokens", "2000", "--temperature", "0")
     assert process.stdout is not None
@@ -534,6 +539,7 @@ def test_interrupted_reply_keeps_its_text(home: Path) -> None:
     assert "tokens" in stderr
 
 
+@pytest.mark.slow
 def test_reply_interrupted_in_a_chat_keeps_its_text_and_the_chat_goes_on(home: Path) -> None:
     process = start("chat", "--max-new-tokens", "2000", "--temperature", "0")
     assert process.stdin is not None

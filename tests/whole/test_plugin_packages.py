@@ -38,6 +38,7 @@ def rows(run: Run) -> dict[str, dict[str, object]]:
     return {row["package"]: row for row in json.loads(run("plugins", "--json").stdout)}
 
 
+@pytest.mark.slow
 def test_a_disabled_package_does_not_run_until_it_is_enabled(run: Run, workspace_folder: Path) -> None:
     assert "persona-chat-stats is disabled" in run("plugins", "disable", "persona_chat_stats").stdout
     assert rows(run)["persona-chat-stats"]["refused"] == "disabled"
@@ -160,6 +161,7 @@ def throw_away(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(words, check=False, capture_output=True)
 
 
+@pytest.mark.slow
 def test_install_and_uninstall_wrap_pip_and_say_what_came(
     run: Run, throw_away: Path, workspace_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ FOREIGN = ("llm", "inspect_ai")
 """Groups of entry points of the programs that two packages plug into."""
 PACKAGES = sorted(path.parent for part in ("plugins", "archetypes") for path in (ROOT / part).glob("*/pyproject.toml"))
 
+pytestmark = pytest.mark.slow
+
 
 def pip_install(package: Path, target: Path) -> None:
     """Install one package without its dependencies, not editable."""

@@ -67,6 +67,7 @@ def logged(run: Run) -> list[dict]:
     return json.loads(run("logs", "--json").stdout)
 
 
+@pytest.mark.slow
 def test_the_program_lists_every_persona_without_torch() -> None:
     code = "import llm, sys; names = {m.model_id for m in llm.get_models()}; print('torch' in sys.modules, *names)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -75,6 +76,7 @@ def test_the_program_lists_every_persona_without_torch() -> None:
     assert {f"persona/{name}" for name in ("none", "blend", "sage", "trickster", "guardian")} <= set(names)
 
 
+@pytest.mark.slow
 def test_a_reply_and_its_receipt_are_those_of_generate_and_a_conversation_goes_on(
     run: Run, persona_command: Run
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_reply_and_its_receipt_are_those_of_generate_and_a_conversation_goes_o
     assert history(conversation.loaded_messages or []) == [{"assistant": value} for value in read]
 
 
+@pytest.mark.slow
 def test_the_floor_is_held_unless_unsafe_is_written_out(run: Run, config_file: Path) -> None:
     with config_file.open("a") as file:
         file.write("steering:\n  safety: false\n")
@@ -106,6 +109,7 @@ def test_the_floor_is_held_unless_unsafe_is_written_out(run: Run, config_file: P
     assert [turn["response_json"]["safety"] for turn in logged(run)] == ["on", "off", "on"]
 
 
+@pytest.mark.slow
 def test_a_blend_speaks_as_its_parts_and_none_is_the_model_as_it_is(run: Run) -> None:
     run("-m", "persona/blend", "Hello", *options(max_new_tokens=3, blend="sage:0.5,trickster:0.3"))
     run("-m", "persona/none", "Hello", *options(max_new_tokens=3))
@@ -139,6 +143,7 @@ def test_what_cannot_be_served_is_one_line(run: Run, words: list[str], said: str
     assert not run("logs", "--json").stdout.strip("[]\n ")
 
 
+@pytest.mark.slow
 def test_options_that_llm_keeps_for_a_model_hold_where_none_are_given(run: Run) -> None:
     run("models", "options", "set", "persona/none", "seed", "5")
     run("models", "options", "set", "persona/none", "max_new_tokens", "2")
@@ -170,6 +175,7 @@ def test_a_broken_workspace_is_a_warning_and_llm_works_on(run: Run, config_file:
     assert "no configuration key 'modle'" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_chat_keeps_its_turns(run: Run) -> None:
     result = run("chat", "-m", "persona/sage", *options(max_new_tokens=3), text="Hello\nAgain\nexit\n")
     assert result.exit_code == 0, result.output
@@ -178,6 +184,7 @@ def test_a_chat_keeps_its_turns(run: Run) -> None:
     assert second["prompt_tokens"] > second["reused_tokens"] > first["prompt_tokens"] - 1
 
 
+@pytest.mark.slow
 def test_a_second_reply_before_the_first_has_ended_is_an_error() -> None:
     model = llm.get_model("persona/none")
     first = iter(model.prompt("Hello", max_new_tokens=4))

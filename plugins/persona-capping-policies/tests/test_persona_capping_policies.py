@@ -89,7 +89,7 @@ def test_a_missing_assistant_axis_is_an_error_that_says_what_to_run(policy: Capp
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> ModelWrapper:
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelWrapper:
     """The embedded model with its bundled vectors."""
     return ModelWrapper(get_config(tmp_path_factory.mktemp("capping"), model="smollm2"))
 
@@ -143,28 +143,28 @@ HELD = [Band(), Band(high=60.0), MultiAxis(), MultiAxis(assistant=60.0)]
 
 
 @pytest.mark.parametrize("policy", HELD, ids=repr)
-def test_every_token_lies_within_every_bound_at_every_capped_layer(loaded: ModelWrapper, policy: CappingPolicy) -> None:
-    plan = trickster(loaded, policy)
-    tokens = received(loaded, plan)
+def test_every_token_lies_within_every_bound_at_every_capped_layer(model: ModelWrapper, policy: CappingPolicy) -> None:
+    plan = trickster(model, policy)
+    tokens = received(model, plan)
     for bound in plan.clamps:
         assert float(outside(tokens, bound).max()) <= 2e-4 * max(abs(bound.low), 1.0), (bound.layer, bound.name)
 
 
 @pytest.mark.parametrize("policy", HELD[1:], ids=repr)
-def test_without_the_policy_some_token_lies_outside(loaded: ModelWrapper, policy: CappingPolicy) -> None:
-    tokens = received(loaded, replace(trickster(loaded, policy), clamps=trickster(loaded, PercentileFloor()).clamps))
-    assert max(float(outside(tokens, bound).max()) for bound in trickster(loaded, policy).clamps) > 0.1
+def test_without_the_policy_some_token_lies_outside(model: ModelWrapper, policy: CappingPolicy) -> None:
+    tokens = received(model, replace(trickster(model, policy), clamps=trickster(model, PercentileFloor()).clamps))
+    assert max(float(outside(tokens, bound).max()) for bound in trickster(model, policy).clamps) > 0.1
 
 
 @pytest.mark.parametrize("policy", [Band(), MultiAxis()], ids=repr)
-def test_the_configured_policy_is_in_the_plan(loaded: ModelWrapper, policy: CappingPolicy) -> None:
-    steering = engine(loaded, policy.name)
+def test_the_configured_policy_is_in_the_plan(model: ModelWrapper, policy: CappingPolicy) -> None:
+    steering = engine(model, policy.name)
     plan = steering.plan(steering.steering("trickster", 1.5, True))
-    assert plan.digest() == trickster(loaded, policy).digest()
+    assert plan.digest() == trickster(model, policy).digest()
 
 
-def test_an_audit_changes_no_token_and_counts_what_lies_outside(loaded: ModelWrapper) -> None:
-    auditing, plain = engine(loaded, "audit-only"), engine(loaded, "percentile-floor")
+def test_an_audit_changes_no_token_and_counts_what_lies_outside(model: ModelWrapper) -> None:
+    auditing, plain = engine(model, "audit-only"), engine(model, "percentile-floor")
     replies = [
         each.generate(["What is fire?"], "trickster", sampling=Sampling(12, 0.0))[0] for each in (auditing, plain)
     ]
@@ -172,7 +172,7 @@ def test_an_audit_changes_no_token_and_counts_what_lies_outside(loaded: ModelWra
     assert replies[0].text == replies[1].text
     assert receipt.model_copy(update={"audits": {}}) == replies[1].receipt
     plan = auditing.plan(auditing.steering("trickster", 1.5, True))
-    tokens = received(loaded, plan)
+    tokens = received(model, plan)
     (reply,) = auditing.generate(["What makes a good life?"], "trickster", strength=1.5, sampling=Sampling(12, 0.0))
     for name, found in reply.receipt.audits.items():
         distances = [outside(tokens, bound) for bound in plan.audits if bound.name == name]

@@ -110,6 +110,7 @@ def receipts(output: ModelOutput | Exception) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning")
 def test_an_evaluation_runs_in_batches_and_its_log_holds_every_receipt(
     plain_answers: Callable[..., Task], tmp_path: Path
@@ -149,6 +150,7 @@ def check_samples(log: EvalLog, engine: SteeringEngine) -> None:
     assert len(seeds) == 12
 
 
+@pytest.mark.slow
 def test_models_that_differ_in_steering_share_the_weights_and_not_the_address() -> None:
     chosen: list[dict[str, object]] = [
         {}, {"persona": "sage"}, {"persona": "trickster"}, {"persona": "sage", "strength": 0.5},
@@ -163,6 +165,7 @@ def test_models_that_differ_in_steering_share_the_weights_and_not_the_address() 
     assert get_model("persona/smollm2", base_url=again.base_url, persona="sage", memoize=False)
 
 
+@pytest.mark.slow
 def test_the_cached_output_of_one_persona_is_not_handed_to_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +179,7 @@ def test_the_cached_output_of_one_persona_is_not_handed_to_another(
     assert api(sage).engine.model.n_steps == before
 
 
+@pytest.mark.slow
 def test_safety_is_off_only_where_it_is_written_out() -> None:
     found = [
         receipts(outputs(steered(persona="trickster", **more), ["Hello"])[0])[0]["safety"]
@@ -184,6 +188,7 @@ def test_safety_is_off_only_where_it_is_written_out() -> None:
     assert found == ["on", "off", "off", "on"]
 
 
+@pytest.mark.slow
 def test_choices_have_a_seed_each_and_a_run_that_is_repeated_says_the_same() -> None:
     model = steered(persona="sage", seed=7)
     config = SHORT.merge(GenerateConfig(num_choices=3))
@@ -196,6 +201,7 @@ def test_choices_have_a_seed_each_and_a_run_that_is_repeated_says_the_same() -> 
     assert first.usage.output_tokens == sum(receipt["reply_tokens"] for receipt in receipts(first))
 
 
+@pytest.mark.slow
 def test_a_request_that_cannot_be_served_fails_alone() -> None:
     found = outputs(steered(persona="sage"), ["What is fire?", "word " * 9000, "What is rain?"])
     assert isinstance(found[1], PromptError)
@@ -204,6 +210,7 @@ def test_a_request_that_cannot_be_served_fails_alone() -> None:
         assert receipts(output)[0]["personas"] == {"sage": 1.0}
 
 
+@pytest.mark.slow
 def test_a_request_that_is_given_up_holds_back_no_other() -> None:
     model = steered(persona="sage")
     found: list[ModelOutput] = []
@@ -222,6 +229,7 @@ def test_a_request_that_is_given_up_holds_back_no_other() -> None:
     assert [receipts(output)[0]["seed"] for output in found] == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_policy_that_reads_the_conversation_tightens_in_an_evaluation_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

