@@ -1,14 +1,12 @@
-"""Conversations and their files: appended at once, whole after any cut, trimmed by whole turns."""
+"""Session files: appended at once, and whole after any cut."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from chats import turn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persona_core.base.messages import Message
-from persona_core.chat.conversation import Conversation, Turn
 from persona_core.chat.log import (
     Event,
     SessionLog,
@@ -17,22 +15,8 @@ from persona_core.chat.log import (
     session_names,
     what_has_changed,
 )
-from persona_core.engine.receipt import Receipt
 from persona_core.errors import WorkspaceError
 from persona_core.vectors.file import ModelIdentity
-
-
-def turn(user: str = "hi", text: str = "hello", **more: object) -> Turn:
-    receipt = Receipt(
-        model="tiny", personas={"sage": 1.0}, strength=1.0, safety="on", plan="p", prompt_tokens=3, reused_tokens=0,
-        reply_tokens=2, steered_tokens=4, relative_change={1: 0.1}, floor=None, assistant_projection=1.5, seed=0,
-        finish="end",
-    )  # fmt: skip
-    return Turn(user=user, text=text, receipt=receipt, **more)
-
-
-def words(messages: Sequence[Message]) -> int:
-    return sum(len(message["content"].split()) for message in messages)
 
 
 @given(texts=st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1, max_size=4), cut=st.integers(0, 10_000))
@@ -111,41 +95,3 @@ def test_a_wrong_line_is_named(tmp_path: Path, identity: ModelIdentity) -> None:
     log.path.write_text(log.path.read_text() + '{"kind": "turn"}\n')
     with pytest.raises(WorkspaceError, match="line 3: user: Field required"):
         load_session(tmp_path, "one")
-
-
-class TestFitting:
-    def conversation(self, n: int) -> Conversation:
-        return Conversation(system="Be kind.", turns=[turn(f"question {place}", "one two three") for place in range(n)])
-
-    def test_whole_turns_are_skipped_from_the_oldest_and_none_is_lost(self) -> None:
-        found = self.conversation(10)
-        assert found.fit("and now?", "", words, 1000) == 0
-        skipped = found.fit("and now?", "", words, 40)
-        assert skipped > 0
-        said = found.messages("and now?")
-        assert words(said) <= 30
-        assert said[0] == {"role": "system", "content": "Be kind."}
-        assert said[1]["content"] == f"question {skipped}"
-        assert len(found.turns) == 10
-
-    def test_the_beginning_stays_for_some_turns(self) -> None:
-        found = self.conversation(10)
-        found.fit("and now?", "", words, 40)
-        found.turns.append(turn("more", "one"))
-        assert found.fit("and now?", "", words, 40) == 0
-
-    def test_a_question_too_long_on_its_own_is_left_to_the_model(self) -> None:
-        found = self.conversation(2)
-        assert found.fit("word " * 100, "", words, 40) == 2
-        assert len(found.messages("word " * 100)) == 2
-
-    def test_undo_after_a_trim_keeps_to_the_turns_there_are(self) -> None:
-        found = self.conversation(3)
-        found.fit("word " * 100, "", words, 10)
-        assert found.undo() is not None
-        assert found.skipped == 2
-        found.clear()
-        assert found.undo() is None
-
-    def test_a_personas_prompt_comes_before_the_users(self) -> None:
-        assert Conversation(system="B").messages("q", "A")[0]["content"] == "A\n\nB"

@@ -1,50 +1,18 @@
 """The chat without a terminal: whatever is typed, the next reply's receipt is what `/status` says."""
 
-from concurrent.futures import Future
-from pathlib import Path
-
 import pytest
-from hypothesis import given, settings
+from chats import answer, new_session, talk, type_line
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from persona_core import SteeringEngine
 from persona_core.chat.ask import Ask
-from persona_core.chat.commands import Confirm, Edit, Leave, Outcome, SideBySide
-from persona_core.chat.conversation import Turn
 from persona_core.chat.log import load_session
-from persona_core.chat.session import ChatSession, ChatSettings
-from persona_core.cli.chat.registry import all_commands, run_line
-from persona_core.cli.chat.status_line import in_lines
-from persona_core.errors import PersonaError, SafetyUnavailable, SteeringError, WorkspaceError
-from persona_core.model.decoding import Sampling
-from persona_core.plugins.loading import load_plugins
+from persona_core.errors import PersonaError, SteeringError
 from persona_core.testing import example_vector
 from persona_core.testing.tiny_model import HIDDEN, LAYERS, PERSONAS
 from persona_core.vectors.store import ASSISTANT
-
-COMMANDS = all_commands(load_plugins())
-
-
-def new_session(engine: SteeringEngine, **changes: object) -> ChatSession:
-    loaded: Future[SteeringEngine] = Future()
-    loaded.set_result(engine)
-    chosen = ChatSettings({}, 1.0, True, Sampling(3, 1.0), **changes)  # type: ignore[arg-type]
-    return ChatSession(engine.manager, loaded, chosen)
-
-
-def type_line(session: ChatSession, line: str) -> Outcome:
-    return run_line(COMMANDS, session, line)
-
-
-def talk(session: ChatSession, question: str = "What is fire?") -> Turn:
-    return answer(session, Ask(question))
-
-
-def answer(session: ChatSession, asked: Ask) -> Turn:
-    stream = session.ask(asked)
-    list(stream)
-    return session.keep(asked, stream.reply)
 
 
 class Chat(RuleBasedStateMachine):
@@ -154,31 +122,6 @@ def test_the_next_receipt_is_what_the_status_says(tiny_engine: SteeringEngine) -
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
 
 
-def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    with pytest.raises(SafetyUnavailable, match="--allow-unsafe"):
-        session.set_safety(False)
-    outcome = type_line(session, "/safety off")
-    assert isinstance(outcome, Confirm)
-    assert session.settings.safety
-    assert "safety OFF" in outcome.then()
-    assert not session.settings.safety
-
-
-def test_retry_asks_the_last_question_with_another_seed_or_at_another_strength(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    seed = talk(session, "first").receipt.seed
-    assert type_line(session, "/retry") == Ask("first", None, seed + 1, replacing=True)
-    assert type_line(session, "/retry 0.5") == Ask("first", 0.5, seed, replacing=True)
-
-
-def test_edit_gives_the_question_to_be_changed(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    talk(session, "frist")
-    assert type_line(session, "/edit") == Edit("frist")
-    assert type_line(session, "/edit first") == Ask("first", replacing=True)
-
-
 def test_a_turn_is_replaced_once_the_new_reply_is_there_and_stays_where_none_comes(tiny_engine: SteeringEngine) -> None:
     session = new_session(tiny_engine)
     kept = [talk(session, "a"), talk(session, "b")]
@@ -191,17 +134,6 @@ def test_a_turn_is_replaced_once_the_new_reply_is_there_and_stays_where_none_com
     assert session.conversation.turns == [kept[0], new]
     assert new.receipt.seed == kept[1].receipt.seed
     assert new.receipt.prompt_tokens == kept[1].receipt.prompt_tokens
-
-
-def test_a_comparison_without_a_question_is_of_the_last_one_with_its_seed(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    session.set_personas({"sage": 1.0})
-    talk(session, "first")
-    said = talk(session, "second")
-    outcome = type_line(session, "/compare")
-    assert isinstance(outcome, SideBySide)
-    assert dict(outcome.columns())["sage"] == said.text.strip()
-    assert session.conversation.turns[1:] == [said]
 
 
 def test_prompt_only_gives_the_prompt_and_steers_nothing(tiny_engine: SteeringEngine) -> None:
@@ -233,42 +165,6 @@ def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny_en
     assert (other.settings.personas, other.settings.strength, other.settings.safety) == ({"sage": 0.5}, 0.5, True)
     assert other.notes == ["it goes on as sage 0.5 at strength 0.5"]
     assert (chosen.settings.personas, chosen.notes) == ({"trickster": 1.0}, [])
-
-
-def test_why_and_drift_show_layers_and_both_axes(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    for line in ("/why", "/drift"):
-        with pytest.raises(SteeringError, match="nothing has been said"):
-            type_line(session, line)
-    session.set_personas({"sage": 1.0})
-    session.resampled(max_new_tokens=8)
-    for _ in range(2):
-        talk(session)
-    why, drift = str(type_line(session, "/why")), str(type_line(session, "/drift"))
-    assert "layer   2" in why
-    assert "assistant axis, token by token" in why
-    assert "safety axis, token by token" in why
-    assert drift.count("●") == 4
-    assert "┊ floor" in drift
-
-
-def test_saving_loading_and_exporting(tiny_engine: SteeringEngine, tmp_path: Path) -> None:
-    session = new_session(tiny_engine)
-    with pytest.raises(SteeringError, match="nothing has been said"):
-        type_line(session, "/save mine")
-    session.set_personas({"sage": 1.0})
-    talk(session)
-    type_line(session, "/save mine")
-    talk(session, "And water?")
-    other = new_session(tiny_engine)
-    assert "2 turns" in str(type_line(other, "/load mine"))
-    assert other.notes == ["it goes on as sage at strength 1"]
-    for name in ("talk.md", "talk.json"):
-        type_line(other, f"/export {tmp_path / name}")
-    assert "**You:** And water?" in (tmp_path / "talk.md").read_text()
-    assert '"relative_change"' in (tmp_path / "talk.json").read_text()
-    with pytest.raises(WorkspaceError, match="there already"):
-        type_line(other, "/save mine")
 
 
 def test_a_vector_that_has_changed_is_told_when_a_session_goes_on(tiny_engine: SteeringEngine) -> None:
@@ -306,21 +202,3 @@ def test_drift_is_told_once(tiny_engine: SteeringEngine) -> None:
     for _ in range(2):
         talk(session)
     assert sum("drifted" in note for note in session.notes) == 1
-
-
-def test_help_knows_every_command_and_the_nearest(tiny_engine: SteeringEngine) -> None:
-    session = new_session(tiny_engine)
-    text = str(type_line(session, "/help"))
-    assert all(f"/{name}" in text for name in COMMANDS)
-    assert "seed stays" in str(type_line(session, "/help retry"))
-    with pytest.raises(SteeringError, match="did you mean /persona"):
-        type_line(session, "/help persno")
-    with pytest.raises(Leave):
-        type_line(session, "/quit")
-
-
-@given(st.lists(st.text("ab ", min_size=1, max_size=30), max_size=6), st.integers(10, 60))
-def test_the_status_line_breaks_between_its_parts_alone(parts: list[str], width: int) -> None:
-    lines = in_lines(parts, width).split("\n")
-    assert [part for line in lines for part in line.split(" · ") if parts] == parts
-    assert all(len(line) <= max(width, *map(len, parts)) for line in lines if parts)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.errors import PluginError
-from persona_core.plugins.loading import load_plugins
+from persona_core.errors import ConfigError, PluginError
+from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
+from persona_core.plugins.loading import load_plugins, written_for
 from persona_core.settings.installed import BUILTIN, LoadFailure, PluginManager
 from persona_core.settings.plugin_choice import PLUGINS_VARIABLE
 
@@ -233,3 +234,28 @@ def test_a_distribution_without_metadata_stops_nothing(install: Install, tmp_pat
     manager = load_plugins(installed=found)
     assert set(policies(manager)) == {"percentile-floor", "strict"}
     assert len(manager.failures) == 1
+
+
+def test_an_older_plugin_loads_and_a_newer_one_says_what_to_upgrade() -> None:
+    class Plugin:
+        HOOK_VERSION: object = 1
+
+    for version in range(1, HOOK_VERSION + 1):
+        Plugin.HOOK_VERSION = version
+        assert written_for(Plugin) == version
+    Plugin.HOOK_VERSION = HOOK_VERSION + 1
+    with pytest.raises(PluginError, match=r"version \d+ of the hooks.*pip install --upgrade persona-core"):
+        written_for(Plugin)
+    for wrong in (0, "2", True, None):
+        Plugin.HOOK_VERSION = wrong
+        with pytest.raises(PluginError, match="whole number"):
+            written_for(Plugin)
+    assert written_for(object()) == 1
+    assert set(CHANGES) <= set(range(2, HOOK_VERSION + 1))
+
+
+def test_a_choice_that_makes_no_sense_is_an_error_and_loads_nothing(workspace_folder: Path) -> None:
+    workspace_folder.mkdir()
+    (workspace_folder / "config.yaml").write_text("# persona-steer\nplugins: 3\n")
+    with pytest.raises(ConfigError, match="plugins"):
+        load_plugins()
