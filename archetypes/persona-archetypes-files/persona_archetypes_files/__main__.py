@@ -1,4 +1,4 @@
-"""`python -m persona_archetypes_files PATH ...`: say what files give, before they are put to use."""
+"""`python -m persona_archetypes_files PATH ...`: says which archetypes files give, before they are used."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from persona_core.testing import check_archetype
 def command(paths: tuple[Path, ...]) -> None:
     """Count the archetypes of folders and archives, and print why a file gives none or one with too little text."""
     start = time.perf_counter()
-    found = collect(paths)
+    collected = collect(paths)
     seconds = time.perf_counter() - start
-    archetypes = [item for item in found if isinstance(item, Archetype)]
-    problems = [str(item) for item in found if not isinstance(item, Archetype)]
-    problems += [problem for item in archetypes if (problem := _thin(item))]
-    roles = sum("role" in item.tags for item in archetypes)
+    archetypes = [archetype for archetype in collected if isinstance(archetype, Archetype)]
+    problems = [str(error) for error in collected if not isinstance(error, Archetype)]
+    problems += [problem for archetype in archetypes if (problem := _thin(archetype))]
+    roles = sum("role" in archetype.tags for archetype in archetypes)
     for problem in problems:
         click.echo(problem, err=True)
     traits = len(archetypes) - roles

@@ -1,4 +1,4 @@
-"""The JSON members of a zip or tar archive. Nothing is unpacked onto the disk, and no member's name becomes a path."""
+"""Archives: reads the JSON members of a zip or tar archive, without writing any to the disk."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def archived(file: Path) -> list[JsonFile]:
     """Return the JSON members of an archive; raise `ArchetypeError` where it cannot be read or is too long."""
     try:
         members = _zip_members(file) if zipfile.is_zipfile(file) else _tar_members(file)
-        return [_json_file(file, member) for member in members if _is_wanted(member.name)]
+        return [_json_file(file, member) for member in members if _is_json(member.name)]
     except _UNREADABLE as error:
         told = f"cannot read the archive {file}: {error or type(error).__name__}"
         raise ArchetypeError(f"{told}; expected .zip, .tar, .tar.gz, .tar.xz or .tar.bz2 without a password") from error
 
 
-def _is_wanted(name: str) -> bool:
+def _is_json(name: str) -> bool:
     path = PurePosixPath(name)
     return path.suffix == ".json" and is_shown([part for part in path.parts if part not in (".", "..")])
 
@@ -51,21 +51,21 @@ def _json_file(file: Path, member: _Member) -> JsonFile:
     inner = PurePosixPath(member.name)
     if inner.is_absolute() or ".." in inner.parts:
         return JsonFile(PurePosixPath(file.as_posix()), ArchetypeError(f"{file}: {member.name!r} leads out of it"))
-    place = PurePosixPath(file.as_posix()) / inner
+    path = PurePosixPath(file.as_posix()) / inner
     opened = member.open() if member.is_plain else None
     if opened is None:
-        return JsonFile(place, ArchetypeError(f"{place} is a link or no file; put the file itself into the archive"))
+        return JsonFile(path, ArchetypeError(f"{path} is a link or no file; put the file itself into the archive"))
     with opened:
-        return JsonFile(place, bounded(opened, str(place)))
+        return JsonFile(path, bounded(opened, str(path)))
 
 
 def _zip_members(file: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
-        found = archive.infolist()
+        members = archive.infolist()
         # No more than its stated size is ever unpacked of a member.
-        if sum(info.file_size for info in found if _is_wanted(info.filename)) > LONGEST_ARCHIVE:
+        if sum(info.file_size for info in members if _is_json(info.filename)) > LONGEST_ARCHIVE:
             raise _too_long(file)
-        for info in found:
+        for info in members:
             is_plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
             yield _Member(info.filename, is_plain, lambda info=info: archive.open(info))  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""From JSON files to archetypes: one of a kind each, named after its file, and an error for every file that is none."""
+"""Collecting: makes an archetype of each JSON file, named after the file, and an error for each that gives none."""
 
 from __future__ import annotations
 

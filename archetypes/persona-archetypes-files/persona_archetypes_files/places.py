@@ -1,4 +1,4 @@
-"""Where files are looked for: the paths of an environment variable, and a folder of the workspace."""
+"""Places: where files are looked for, the paths of an environment variable and a folder of the workspace."""
 
 from __future__ import annotations
 

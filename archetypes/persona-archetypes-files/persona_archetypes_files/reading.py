@@ -1,4 +1,4 @@
-"""Read the JSON files under a path, bounded in size; what cannot be read is an error in the place of its content."""
+"""Reading: the JSON files under a path, bounded in size; a file that cannot be read has an error as its content."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def bounded(file: IO[bytes], place: str) -> bytes | ArchetypeError:
 
 def _in_folder(folder: Path) -> list[JsonFile]:
     root = folder.resolve()
-    found = []
+    files = []
     for path in sorted(folder.rglob("*.json")):
         if is_shown(path.relative_to(folder).parts):
             inside = path.resolve().is_relative_to(root)
             content = _on_disk(path) if inside else ArchetypeError(f"{path} is a link that leads out of {folder}")
-            found.append(JsonFile(PurePosixPath(path.as_posix()), content))
-    return found
+            files.append(JsonFile(PurePosixPath(path.as_posix()), content))
+    return files
 
 
 def _on_disk(path: Path) -> bytes | ArchetypeError:
@@ -69,11 +69,11 @@ def _on_disk(path: Path) -> bytes | ArchetypeError:
         return ArchetypeError(f"cannot read {path}: {error.strerror or error}")
 
 
-def _in_archive(file: Path, wanted: Path) -> list[JsonFile]:
+def _in_archive(file: Path, path: Path) -> list[JsonFile]:
     from persona_archetypes_files.archives import archived
 
-    folder = PurePosixPath(wanted.as_posix())
-    found = sorted((one for one in archived(file) if one.place.is_relative_to(folder)), key=lambda one: one.place)
-    if not found:
-        raise ArchetypeError(f"{wanted}: the archive has no JSON file there")
-    return found
+    folder = PurePosixPath(path.as_posix())
+    inside = [member for member in archived(file) if member.place.is_relative_to(folder)]
+    if not inside:
+        raise ArchetypeError(f"{path}: the archive has no JSON file there")
+    return sorted(inside, key=lambda member: member.place)

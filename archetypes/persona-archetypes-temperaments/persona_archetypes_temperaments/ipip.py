@@ -1,4 +1,4 @@
-"""Ask a steered model the 50 IPIP statements and print what each temperament does to its own factor.
+"""Asks a steered model the 50 IPIP statements and prints what each temperament does to its own factor.
 
 `python -m persona_archetypes_temperaments.ipip --model smollm2`, in a workspace where the ten are extracted.
 """

@@ -1,4 +1,4 @@
-"""Measure the questionnaire on a model: how steering moves its agreement with each statement, and so each factor.
+"""Measurement: how steering moves a model's agreement with each statement, and so its score on each factor.
 
 Agreement is `log p(agree) - log p(disagree)` of the answers' first tokens, in nats, the mean over the phrasings of a
 statement. A factor's score is half of what the agreement with its positive statements has over that with its negative
@@ -78,19 +78,19 @@ def measure(
     asked = items(read_factors())
     engine = SteeringEngine(model, manager)
     poles = [name for name, _ in _poles(factors)]
-    wanted = [engine.steering(name, strength) for name in poles]
+    requests = [engine.steering(name, strength) for name in poles]
     plain = agreement(model, asked)
-    conditions = _conditions(manager, poles, [engine.plan(one) for one in wanted], seed)
+    conditions = _conditions(manager, poles, [engine.plan(request) for request in requests], seed)
     groups: dict[str, GroupShift] = {}
-    for group, each in conditions.items():
+    for group, pairs in conditions.items():
         progress("questionnaire", len(groups), len(conditions))
-        changes = torch.stack([agreement(model, asked, *condition) - plain for condition in each])
+        changes = torch.stack([agreement(model, asked, *pair) - plain for pair in pairs])
         groups[group] = group_shift(changes, factors, asked, seed)
     return IpipResult(
         model=model.identity.name,
         machine=describe_machine(str(model.device), str(model.dtype).removeprefix("torch.")),
-        strength=wanted[0].strength,
-        safety=wanted[0].safety,
+        strength=requests[0].strength,
+        safety=requests[0].holds_floor,
         seed=seed,
         statements=len(asked),
         unsteered={name: score_interval(plain, asked, name, seed) for name in names(asked)},
@@ -104,7 +104,7 @@ def _conditions(
     """Return group -> a plan and a system prompt for each pole."""
     return {
         VECTORS: [(plan, "") for plan in plans],
-        RANDOM: [(randomised(plan, seed + place), "") for place, plan in enumerate(plans)],
+        RANDOM: [(randomised(plan, seed + index), "") for index, plan in enumerate(plans)],
         PROMPTS: [(UNSTEERED, manager.archetype(name).system_prompts[0]) for name in poles],
     }
 
@@ -113,14 +113,14 @@ def agreement(
     model: ModelWrapper, asked: Sequence[Item], plan: SteeringPlan = UNSTEERED, system: str = ""
 ) -> Float[Tensor, "item"]:
     """Return the agreement with each statement, in nats."""
-    found = []
+    columns = []
     for same in zip(*(phrasings(item.statement) for item in asked), strict=True):
         logits = next_logits(
             model, [model.encode(question_messages(phrasing.question, system)) for phrasing in same], plan
         )
         agree, disagree = _first_tokens(model, same[0])
-        found.append(logits[:, agree] - logits[:, disagree])
-    return torch.stack(found).mean(0)
+        columns.append(logits[:, agree] - logits[:, disagree])
+    return torch.stack(columns).mean(0)
 
 
 def group_shift(

@@ -1,4 +1,4 @@
-"""The questionnaire: public-domain statements for each factor, and the ways in which a model is asked about one."""
+"""The questionnaire: public-domain statements for each factor, and the questions that a model is asked about one."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def items(factors: Mapping[str, Factor]) -> list[Item]:
 
 def phrasings(statement: str) -> list[Phrasing]:
     """Return two forms of the question, each with its answers in both orders, so that no place is favoured."""
-    found = []
+    questions = []
     for form, agree, disagree in _FORMS:
         for first, second in ((agree, disagree), (disagree, agree)):
             question = form.format(statement=statement, first=first, second=second)
-            found.append(Phrasing(question, agree, disagree))
-    return found
+            questions.append(Phrasing(question, agree, disagree))
+    return questions
 
 
 _FORMS = (

@@ -15,14 +15,14 @@ from persona_core.errors import PersonaError
 
 @llm.hookimpl
 def register_models(register: Callable[[llm.Model], None]) -> None:
-    """Register every persona of the workspace; one that is not usable there is a warning, so that llm works on."""
+    """Register every persona of the workspace; where that fails, warn, so that llm still works."""
     from llm_persona_steer.personas import models
     from llm_persona_steer.serving import warn
 
     try:
-        found = models()
+        personas = models()
     except PersonaError as error:
         warn(f"no persona models: {error}")
         return
-    for model in found:
+    for model in personas:
         register(model)

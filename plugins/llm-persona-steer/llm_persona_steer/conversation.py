@@ -1,4 +1,4 @@
-"""How llm's messages become the engine's, and what earlier replies of the conversation measured."""
+"""Conversation: turns llm's messages into the engine's, and finds what earlier replies of the conversation measured."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def n_replies(messages: Sequence[Message]) -> int:
 
 
 def history(messages: Sequence[Message]) -> list[Mapping[str, float]]:
-    """Return what capping policies are shown: one mapping a reply of ours, oldest first."""
-    return [dict(found) for found in _measured(messages)]
+    """Return what capping policies see: one mapping for each of our replies, oldest first."""
+    return [dict(projections) for projections in _measured(messages)]
 
 
 def measured(receipt: Receipt) -> dict[str, dict[str, float]] | None:

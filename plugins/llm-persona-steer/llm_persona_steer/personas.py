@@ -1,4 +1,4 @@
-"""The models that llm sees: every persona, the untouched model, and blends, with their options."""
+"""Personas as models of llm: every persona, the untouched model and blends, with their options."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class BlendOptions(SteeringOptions):
 
 
 class PersonaFailure(llm.ModelError, click.ClickException):
-    """What went wrong, in a line. `llm chat` prints click's exceptions as one line, and no other."""
+    """An error in one line: `llm chat` prints only click's exceptions as such."""
 
 
 class UnsteeredModel(llm.Model):
@@ -135,8 +135,8 @@ class BlendModel(PersonaModel):
 def models() -> list[UnsteeredModel]:
     """Return the untouched model, blends, and every persona; also those whose vector has yet to be extracted."""
     manager = serving.manager()
-    own = [entry for entry in manager.entries() if entry.name not in RESERVED]
-    labels = {entry.name: "" if entry.header else ", not extracted" for entry in own}
+    entries = [entry for entry in manager.entries() if entry.name not in RESERVED]
+    labels = {entry.name: "" if entry.header else ", not extracted" for entry in entries}
     personas = [PersonaModel(name, f"persona-steer ({manager.slug}{label})") for name, label in labels.items()]
     label = f"persona-steer ({manager.slug})"
     return [UnsteeredModel("none", label), BlendModel("blend", label), *personas]
@@ -145,11 +145,11 @@ def models() -> list[UnsteeredModel]:
 def _sampling(options: SamplingOptions, manager: PersonaManager) -> Sampling:
     from persona_core import Sampling
 
-    own = manager.config.generation
+    configured = manager.config.generation
     return Sampling(
-        own.max_new_tokens if options.max_new_tokens is None else options.max_new_tokens,
-        own.temperature if options.temperature is None else options.temperature,
-        own.top_p if options.top_p is None else options.top_p,
+        configured.max_new_tokens if options.max_new_tokens is None else options.max_new_tokens,
+        configured.temperature if options.temperature is None else options.temperature,
+        configured.top_p if options.top_p is None else options.top_p,
     )
 
 

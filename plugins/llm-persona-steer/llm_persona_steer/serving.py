@@ -1,4 +1,4 @@
-"""The one engine of a process, loaded when the first reply is asked for."""
+"""Serving: loads the one engine of a process when the first reply is asked for."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def one_reply() -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    """Say a line on stderr."""
+    """Print a warning on stderr."""
     click.echo(f"Warning: {line}", err=True)

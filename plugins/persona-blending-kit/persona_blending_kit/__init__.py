@@ -1,7 +1,7 @@
 """Four blending strategies: `slerp`, `ties`, `gram-schmidt` and `norm-preserving`.
 
-With each of them a persona alone is its own displacement times its weight, a weight of 0 is as good as absent, and
-twice the weights are twice the displacement. The arithmetic is in `arithmetic`, imported when a blend is made.
+Each returns a single persona's displacement times its weight, ignores weights of 0, and doubles the displacement when
+the weights double. `arithmetic` computes them; it is imported when a blend is made.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slerp:
-    """At each layer the weighted mean of the directions on the sphere, as long as the weighted parts together.
+    """Takes at each layer the weighted mean of the directions on the sphere, as long as the weighted parts together.
 
-    Two parts are spherical linear interpolation (Shoemake 1985, 10.1145/325334.325242); more are its generalisation,
-    the weighted Fréchet mean.
+    For two parts this is spherical linear interpolation (Shoemake 1985, 10.1145/325334.325242), for more its
+    generalisation, the weighted Fréchet mean.
     """
 
     name: str = "slerp"
@@ -38,7 +38,7 @@ class Slerp:
 
 @dataclass(frozen=True)
 class Ties:
-    """Trim each part to its largest entries, elect a sign for each, sum what agrees (TIES, arXiv 2306.01708).
+    """Trims each part to its largest entries, elects a sign for each, sums what agrees (TIES, arXiv 2306.01708).
 
     `density` is the share of entries that a part keeps at a layer. The sum is as long as the weighted parts together.
     """
@@ -55,7 +55,7 @@ class Ties:
 
 @dataclass(frozen=True)
 class GramSchmidt:
-    """The heaviest persona whole; of each further one what is orthogonal to those before. Equal weights go by name."""
+    """Adds the heaviest persona, and of each further one what is orthogonal to those before; ties go by name."""
 
     name: str = "gram-schmidt"
 
@@ -68,7 +68,7 @@ class GramSchmidt:
 
 @dataclass(frozen=True)
 class NormPreserving:
-    """The weighted sum, at each layer as long as the weighted parts together."""
+    """Scales the weighted sum at each layer to the length of the weighted parts together."""
 
     name: str = "norm-preserving"
 

@@ -1,4 +1,4 @@
-"""What the strategies do to displacements, at all layers at once and in float64: pure functions on tensors.
+"""Arithmetic: pure functions that combine displacements, at all layers at once and in float64.
 
 `moved` is what each persona adds by itself at strength 1.0, sorted by name; a row of zeros is a layer that it does not
 steer. `weights` are above 0.
@@ -19,7 +19,7 @@ Weights = Float[Tensor, "part"]
 Combine = Callable[[Moved, Weights], Float[Tensor, "layer hidden"]]
 
 CANCELLED = 1e-6
-"""A sum shorter than this share of its parts is what rounding has left of parts that cancel."""
+"""Parts cancel where their sum is shorter than this share of them: rounding leaves as much."""
 _STEPS = 200
 
 
@@ -93,15 +93,15 @@ def gram_schmidt(moved: Moved, weights: Weights) -> Float[Tensor, "layer hidden"
     order = torch.argsort(weights, descending=True, stable=True)
     basis: list[Tensor] = []
     total = torch.zeros_like(moved[0])
-    for place in order:
-        rest = _orthogonal_rest(moved[place], basis)
-        total = total + weights[place] * rest
+    for index in order:
+        rest = _orthogonal_rest(moved[index], basis)
+        total = total + weights[index] * rest
         basis.append(unit(rest))
     return total
 
 
 def _orthogonal_rest(direction: Float[Tensor, "layer hidden"], basis: Sequence[Tensor]) -> Tensor:
-    """Take the basis out, twice because once leaves rounding; what is then next to nothing is nothing."""
+    """Remove the basis, twice because once leaves rounding errors; a rest that is mere rounding becomes zero."""
     rest = direction
     for along in (*basis, *basis):
         rest = rest - (rest * along).sum(-1, keepdim=True) * along

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 AXIS = "assistant"
 EDGE = 1.0
-"""The percentile of the default assistant's replies below which a turn drifts."""
+"""A turn drifts where it lies below this percentile of the default assistant's replies."""
 SLACK = 2.0
-"""How many inter-quartile ranges below the edge the loosest floor lies."""
+"""The loosest floor lies this many inter-quartile ranges below the edge."""
 
 
 @dataclass(frozen=True)
 class AssistantGuard:
-    """Leave single turns alone, and pull a conversation that keeps drifting back toward the assistant."""
+    """Leaves single turns alone, and pulls a conversation that keeps drifting back toward the assistant."""
 
     name: str = "assistant-guard"
 

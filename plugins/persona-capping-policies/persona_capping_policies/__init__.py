@@ -21,10 +21,9 @@ SAFETY, ASSISTANT = "safety", "assistant"
 
 @dataclass(frozen=True)
 class Band:
-    """Hold the safety axis between two percentiles of benign replies: the configured one and `high`.
+    """Holds the safety axis between two percentiles of benign replies: the configured one and `high`.
 
-    The upper end is for steering that overshoots: a stream pushed far beyond where any benign reply lies is as much
-    out of the ordinary as one below.
+    The upper bound stops steering that overshoots: a stream far above every benign reply is as unusual as one below.
     """
 
     high: float = 99.0
@@ -44,7 +43,7 @@ class Band:
 
 @dataclass(frozen=True)
 class MultiAxis:
-    """Hold the safety axis above the configured percentile and the assistant axis above `assistant`, both at once."""
+    """Holds the safety axis above the configured percentile and the assistant axis above the percentile `assistant`."""
 
     assistant: float = 1.0
     name: str = "multi-axis"
@@ -60,7 +59,7 @@ class MultiAxis:
 
 @dataclass(frozen=True)
 class AuditOnly:
-    """Hold nothing beyond the configured floor; the receipt says what each of `policies` would have moved beyond it."""
+    """Holds nothing but the configured floor; the receipt says what each of `policies` would have moved beyond it."""
 
     policies: tuple[CappingPolicy, ...] = field(default_factory=lambda: (Band(), MultiAxis()))
     name: str = "audit-only"

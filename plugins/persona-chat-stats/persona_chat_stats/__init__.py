@@ -1,4 +1,4 @@
-"""The chat command `/stats`: what a conversation is made of, persona by persona."""
+"""The chat command `/stats`: counts turns, words and lifts of the floor for each persona of a conversation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def stats(session: ChatSession, value: str) -> str:
 
 
 def by_persona(turns: Sequence[Turn]) -> dict[str, list[Turn]]:
-    """Return who spoke -> their turns, in the order in which they first spoke."""
-    found: dict[str, list[Turn]] = {}
+    """Return persona or blend -> its turns, in the order in which they first spoke."""
+    turns_of: dict[str, list[Turn]] = {}
     for turn in turns:
-        found.setdefault("+".join(turn.receipt.personas) or "none", []).append(turn)
-    return found
+        turns_of.setdefault("+".join(turn.receipt.personas) or "none", []).append(turn)
+    return turns_of
 
 
 def line(name: str, turns: Sequence[Turn]) -> str:

@@ -1,4 +1,4 @@
-"""Which file a persona comes from, and the datasets that are made of it."""
+"""Files: the generator that finds a persona's file and makes datasets of it."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Files:
 
 
 def _in_folder(folder: Path, name: str) -> Path:
-    found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
-    if len(found) > 1:
-        raise DatasetError(f"{folder} holds {' and '.join(path.name for path in found)}: keep one of them")
-    if not found:
+    paths = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
+    if len(paths) > 1:
+        raise DatasetError(f"{folder} holds {' and '.join(path.name for path in paths)}: keep one of them")
+    if not paths:
         raise DatasetError(f"{folder} holds no file for {name!r}: expected {name} with one of {', '.join(SUFFIXES)}")
-    return found[0]
+    return paths[0]
 
 
 def _questions(file: Path, text: PersonaText, archetype: Archetype) -> tuple[str, ...]:

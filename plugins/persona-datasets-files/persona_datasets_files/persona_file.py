@@ -1,4 +1,4 @@
-"""What a persona's file holds: the prompts of both sides and the questions, however it is written."""
+"""Persona files: reads the prompts of both sides and the questions from every format that is supported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEYS = "persona_prompts (or system_prompts), default_prompts, questions, descri
 
 
 class PersonaText(Record):
-    """The text of a persona. `default_prompts` and `questions` may be empty: the usual ones then serve."""
+    """The text of a persona. Where `default_prompts` or `questions` are empty, the usual ones are used."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class _Instruction(Record):
 
 
 class _Trait(Record):
-    """A trait as Persona Vectors writes it (arXiv 2507.21509); `eval_prompt` is for a judge and says no dataset."""
+    """A trait as Persona Vectors writes it (arXiv 2507.21509); `eval_prompt` is for a judge and is not read."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ def _from_document(path: Path) -> PersonaText:
 
 
 def _renamed(path: Path, data: dict[str, Any]) -> dict[str, Any]:
-    """Take an archetype's key for the prompts as a dataset's."""
+    """Accept an archetype's key `system_prompts` for a dataset's `persona_prompts`."""
     if "system_prompts" not in data:
         return data
     if "persona_prompts" in data:

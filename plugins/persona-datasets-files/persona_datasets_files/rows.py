@@ -1,4 +1,4 @@
-"""CSV and JSON lines as rows of text, each with the line that it ends on."""
+"""Rows: reads CSV and JSON lines as rows of text, each with the number of the line that it ends on."""
 
 from __future__ import annotations
 

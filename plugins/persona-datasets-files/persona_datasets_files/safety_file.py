@@ -1,4 +1,4 @@
-"""What a safety file holds: harmful requests, each with a refusing and a complying reply."""
+"""Safety files: reads harmful requests, each with a refusing and a complying reply."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_safety(path: Path) -> SafetyDataset:
     try:
         return SafetyDataset.model_validate(data)
     except ValueError as error:
-        expected = f"expected `train` and `heldout`, lists of {_told()}"
+        expected = f"expected `train` and `heldout`, lists of {_columns()}"
         raise DatasetError(f"{path}: {first_problem(error)}; {expected}") from error
 
 
@@ -32,7 +32,7 @@ def _pairs(path: Path) -> list[SafetyPair]:
     for line, row in read_rows(path, COLUMNS):
         missing = [column for column in COLUMNS if not row.get(column)]
         if missing:
-            raise DatasetError(f"{path}, line {line}: no {missing[0]}; expected {_told()} in every row")
+            raise DatasetError(f"{path}, line {line}: no {missing[0]}; expected {_columns()} in every row")
         pairs.append(SafetyPair(**{column: row[column] for column in COLUMNS}))
     return pairs
 
@@ -41,10 +41,10 @@ def _split(path: Path, pairs: list[SafetyPair]) -> SafetyDataset:
     if len(pairs) < FEWEST:
         raise DatasetError(f"{path}: {len(pairs)} rows; give it {FEWEST} or more, of which every fourth is held out")
     return SafetyDataset(
-        train=tuple(pair for place, pair in enumerate(pairs) if place % _HELDOUT),
-        heldout=tuple(pair for place, pair in enumerate(pairs) if not place % _HELDOUT),
+        train=tuple(pair for index, pair in enumerate(pairs) if index % _HELDOUT),
+        heldout=tuple(pair for index, pair in enumerate(pairs) if not index % _HELDOUT),
     )
 
 
-def _told() -> str:
+def _columns() -> str:
     return f"{COLUMNS[0]}, {COLUMNS[1]} and {COLUMNS[2]}"

@@ -1,4 +1,4 @@
-"""From a description to an archetype whose system prompts and questions the model has written."""
+"""ModelWritten: the generator that lets the model write system prompts and questions for a description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 6
 _SPARE = 2
-"""Replies of a round beyond as many as there are texts wanted, or half as many lists as there are questions."""
+"""How many replies a round samples beyond the number of texts, or beyond half the number of questions, to reach."""
 _EXAMPLES = (
     "How do I get a stain out of a shirt?",
     "What makes a good neighbour?",
@@ -60,17 +60,17 @@ class ModelWritten(Templates):
         )
 
 
-def system_prompts(model: ModelWrapper, request: Request, wanted: int) -> list[str]:
+def system_prompts(model: ModelWrapper, request: Request, n: int) -> list[str]:
     """Return system prompts: who the persona is, as described, and what the model adds of its manner."""
     sieve = prompt_sieve(request)
-    _fill(model, request, sieve, wanted, wanted + _SPARE, prompts_of, "system prompts")
-    return [f"{request.lead}{text}" for text in sieve.kept[:wanted]]
+    _fill(model, request, sieve, n, n + _SPARE, prompts_of, "system prompts")
+    return [f"{request.lead}{text}" for text in sieve.kept[:n]]
 
 
-def questions_for(model: ModelWrapper, request: Request, sieve: Sieve, wanted: int) -> list[str]:
+def questions_for(model: ModelWrapper, request: Request, sieve: Sieve, n: int) -> list[str]:
     """Return questions that pass the sieve, in the order in which they were written."""
-    _fill(model, request, sieve, wanted, wanted // 2 + _SPARE, list_items, "questions")
-    return sieve.kept[:wanted]
+    _fill(model, request, sieve, n, n // 2 + _SPARE, list_items, "questions")
+    return sieve.kept[:n]
 
 
 def prompt_request(who: str, max_new_tokens: int = ModelWritten.prompt_tokens) -> Request:
@@ -92,7 +92,7 @@ def prompts_of(reply: str) -> Sequence[str]:
 def question_request(who: str, max_new_tokens: int = ModelWritten.list_tokens) -> Request:
     """Return what the model is asked for a list of questions; it goes on after four that are given."""
     asked = f"Write ten short questions that people ask {who}. One question a line."
-    given = "".join(f"{place}. {text}\n" for place, text in enumerate(_EXAMPLES, 1))
+    given = "".join(f"{number}. {text}\n" for number, text in enumerate(_EXAMPLES, 1))
     return Request(asked, f"{given}{len(_EXAMPLES) + 1}. ", _BEGINS, max_new_tokens, temperature=0.8)
 
 
@@ -111,24 +111,24 @@ def _fill(
     model: ModelWrapper,
     request: Request,
     sieve: Sieve,
-    wanted: int,
+    n: int,
     count: int,
-    parts: Callable[[str], Iterable[str]],
-    what: str,
+    texts_of: Callable[[str], Iterable[str]],
+    noun: str,
 ) -> None:
-    """Sample rounds of `count` replies until enough of their parts serve; raise `DatasetError` where they never do."""
+    """Sample rounds of `count` replies until `n` texts pass the sieve; raise `DatasetError` where too few ever do."""
     for start in range(0, ROUNDS * count, count):
         for reply in replies(model, request, start, count):
-            sieve.add(parts(reply))
-        if len(sieve.kept) >= wanted:
+            sieve.add(texts_of(reply))
+        if len(sieve.kept) >= n:
             return
-    raise DatasetError(_too_few(model.identity.name, sieve, wanted, what))
+    raise DatasetError(_too_few(model.identity.name, sieve, n, noun))
 
 
-def _too_few(model: str, sieve: Sieve, wanted: int, what: str) -> str:
+def _too_few(model: str, sieve: Sieve, n: int, noun: str) -> str:
     dropped = ", ".join(f"{reason} {count}" for reason, count in sieve.dropped.most_common())
     return (
-        f"{model} wrote {sieve.seen} {what}, of which {len(sieve.kept)} serve, and {wanted} are wanted (dropped: "
+        f"{model} wrote {sieve.seen} {noun}, of which {len(sieve.kept)} serve, and {n} are wanted (dropped: "
         f"{dropped or 'none'}): use a larger model, describe the persona in other words, or take the templates with "
         "`--generator templates`"
     )

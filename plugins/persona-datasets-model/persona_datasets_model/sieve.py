@@ -1,4 +1,4 @@
-"""Which candidates serve: long enough and not too long, in form, without the persona's words, and unlike each other."""
+"""The sieve: keeps candidates of the right length and form, without the persona's words, and unlike each other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sieve:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, texts: Iterable[str]) -> None:
-        """Look at candidates in their order."""
+        """Keep or drop each candidate, in order."""
         for text in texts:
             reason = self._reason(text)
             if reason:
@@ -92,11 +92,11 @@ def words(text: str) -> frozenset[str]:
 def sentences(text: str) -> str:
     """Return a text on one line up to its last whole sentence; an empty text where it has none."""
     line = " ".join(text.split())
-    ends = [found.end() for found in re.finditer(r"[.!?][\"'”’]?(?=\s|$)", line)]
+    ends = [match.end() for match in re.finditer(r"[.!?][\"'”’]?(?=\s|$)", line)]
     return line[: ends[-1]] if ends else ""
 
 
 def list_items(text: str) -> Sequence[str]:
     """Return the lines of a list without their numbers, marks and quotes."""
     lines = (re.sub(r"^\s*(?:\d+\s*[.):]|[-*•])\s*", "", line) for line in text.splitlines())
-    return [item for line in lines if (item := line.strip().strip("\"'“”*_").strip())]
+    return [entry for line in lines if (entry := line.strip().strip("\"'“”*_").strip())]

@@ -1,4 +1,4 @@
-"""Candidates as the model samples them: a request, and how its reply begins."""
+"""Writing: samples the candidates for a request, each with a given beginning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Request:
 def replies(model: ModelWrapper, request: Request, start: int, count: int) -> Iterator[str]:
     """Yield replies `start` to `start + count`; what has been sampled before comes from the workspace's cache.
 
-    A reply's number, the seed of the configuration and the model give the same text for ever.
+    The same number, configured seed and model always give the same text.
     """
     from persona_core import UNSTEERED, Row, Sampling, reply_cache, sample_rows
 

@@ -1,4 +1,4 @@
-"""Batcher: requests that wait at the same time become one batch of the engine's."""
+"""Batcher: makes one batch of the requests that wait at the same time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Serves one engine on one event loop. Whoever has waited longest runs a batch for all that wait with it."""
+    """Serves one engine on one event loop; the request that has waited longest runs a batch for those that wait too."""
 
     def __init__(self, engine: SteeringEngine) -> None:
         self.engine = engine
@@ -44,11 +44,11 @@ class Batcher:
     @classmethod
     def of(cls, engine: SteeringEngine) -> Batcher:
         """Return the batcher of an engine on this event loop."""
-        found = _batchers.get({})
-        if id(engine) not in found:
-            found[id(engine)] = cls(engine)
-            _batchers.set(found)
-        return found[id(engine)]
+        batchers = _batchers.get({})
+        if id(engine) not in batchers:
+            batchers[id(engine)] = cls(engine)
+            _batchers.set(batchers)
+        return batchers[id(engine)]
 
     def seeded(self, request: Request) -> Request:
         """Return the request with a seed of its own: that of the same request made before, plus one.
@@ -66,12 +66,12 @@ class Batcher:
         self._waiting += mine
         try:
             async with self._turn:
-                while unserved := [each for each in mine if each.outcome is None]:
+                while unserved := [waiting for waiting in mine if waiting.outcome is None]:
                     await self._gather(max_batch)
                     await self._run(unserved[0], max_batch)
         finally:
-            self._waiting = [each for each in self._waiting if each not in mine]
-        return [each.reply() for each in mine]
+            self._waiting = [waiting for waiting in self._waiting if waiting not in mine]
+        return [waiting.reply() for waiting in mine]
 
     async def _gather(self, max_batch: int) -> None:
         seen = 0
@@ -81,12 +81,13 @@ class Batcher:
 
     async def _run(self, first: _Waiting, max_batch: int) -> None:
         """Serve a request and those like it that wait; they stay in the list until they are served."""
-        alike = [each for each in self._waiting if each is not first and each.request.kind == first.request.kind]
+        others = [waiting for waiting in self._waiting if waiting is not first]
+        alike = [waiting for waiting in others if waiting.request.kind == first.request.kind]
         batch = [first, *alike[: max_batch - 1]]
-        outcomes = await anyio.to_thread.run_sync(serve, self.engine, [each.request for each in batch])
-        for each, outcome in zip(batch, outcomes, strict=True):
-            each.outcome = outcome
-        self._waiting = [each for each in self._waiting if each not in batch]
+        outcomes = await anyio.to_thread.run_sync(serve, self.engine, [waiting.request for waiting in batch])
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            waiting.outcome = outcome
+        self._waiting = [waiting for waiting in self._waiting if waiting not in batch]
 
 
 def serve(engine: SteeringEngine, requests: Sequence[Request]) -> list[Reply | PersonaError]:

@@ -1,4 +1,4 @@
-"""PersonaAPI: a steered model as Inspect sees it."""
+"""PersonaAPI: shows a steered model to Inspect as one of its models."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class PersonaAPI(ModelAPI):
         sampling = sampling_of(config, self.engine.config.generation)
         seed = self.settings.seed if config.seed is None else config.seed
         batcher = Batcher.of(self.engine)
-        wanted = Request(messages_of(input), self.settings.steering, sampling, seed, self._history(input))
-        requests = [batcher.seeded(wanted) for _ in range(config.num_choices or 1)]
+        request = Request(messages_of(input), self.settings.steering, sampling, seed, self._history(input))
+        requests = [batcher.seeded(request) for _ in range(config.num_choices or 1)]
         replies = await batcher.replies(requests, self.settings.max_batch)
         return _output(self.model_name, replies, asdict(sampling))
 

@@ -1,4 +1,4 @@
-"""What Inspect asks for, as the engine takes it; what cannot be served is an error and never left out."""
+"""Requests: turns what Inspect asks for into what the engine takes; raises for anything that cannot be served."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def check_config(config: GenerateConfig) -> None:
         raise SteeringError(f"seed is {seed}: use 0-{LARGEST_SEED}")
 
 
-def sampling_of(config: GenerateConfig, own: GenerationSettings) -> Sampling:
+def sampling_of(config: GenerateConfig, configured: GenerationSettings) -> Sampling:
     """Return how tokens are picked; what Inspect leaves open is as configured."""
     return Sampling(
-        own.max_new_tokens if config.max_tokens is None else config.max_tokens,
-        own.temperature if config.temperature is None else config.temperature,
-        own.top_p if config.top_p is None else config.top_p,
+        configured.max_new_tokens if config.max_tokens is None else config.max_tokens,
+        configured.temperature if config.temperature is None else config.temperature,
+        configured.top_p if config.top_p is None else config.top_p,
     )
 
 
@@ -85,7 +85,7 @@ def messages_of(chat: Sequence[ChatMessage]) -> list[Message]:
 def history_of(chat: Sequence[ChatMessage]) -> list[Mapping[str, float]]:
     """Return what was measured in earlier replies of ours: one mapping a reply, oldest first."""
     carried = [message.metadata or {} for message in chat if message.role == "assistant"]
-    return [each[MEASURED] for each in carried if MEASURED in each]
+    return [metadata[MEASURED] for metadata in carried if MEASURED in metadata]
 
 
 def _text(message: ChatMessage) -> str:

@@ -1,4 +1,4 @@
-"""What `-M` may set, checked before anything runs; and the engine that serves it."""
+"""Settings: reads and checks what `-M` sets before anything runs, and loads the engine that serves it."""
 
 from __future__ import annotations
 

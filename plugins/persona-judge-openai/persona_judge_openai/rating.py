@@ -1,4 +1,4 @@
-"""What the judge asks about one reply and one persona, and how it reads the answer."""
+"""Rating: asks the endpoint about one reply and one persona, and reads the two ratings in its answer."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def read_ratings(answer: str) -> Ratings | None:
     spoken = answer.rpartition("</think>")[2]
     if "<think>" in spoken:
         return None
-    found = {_ratings(text) for text in _OBJECT.findall(spoken)} - {None}
-    return found.pop() if len(found) == 1 else None
+    answers = {_ratings(text) for text in _OBJECT.findall(spoken)} - {None}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _ratings(text: str) -> Ratings | None:

@@ -1,4 +1,4 @@
-"""A GGUF file's converted folder: named after what the file holds, so that a file that changes is converted anew."""
+"""The cache: converts a GGUF file once, into a folder named after its contents; a changed file is converted anew."""
 
 import hashlib
 import json

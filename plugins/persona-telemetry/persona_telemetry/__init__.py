@@ -1,4 +1,4 @@
-"""Telemetry that stays on the machine: one JSON line a chat turn, appended to a file that the user names.
+"""Telemetry that stays on the machine: appends one JSON line a chat turn to a file that the user names.
 
 The settings are read from the environment at every turn; nothing is imported that could open a connection.
 """
@@ -39,12 +39,12 @@ def telemetry_file() -> Path | None:
 
 
 def keeps_text() -> bool:
-    """Tell whether question and reply are to be written too."""
+    """Tell whether the user lets question and reply be written too."""
     return os.environ.get(TEXT, "") == "1"
 
 
 def record(request: TurnRequest, turn: Turn, seconds: float) -> dict[str, object]:
-    """Return what is written of a turn: what it was asked for, what its receipt measured, and none of its words."""
+    """Return what is written about a turn: the request and the receipt's measurements, without the text."""
     receipt = turn.receipt
     return {
         "version": 1,
