@@ -1,4 +1,4 @@
-"""ActivationExtractor: rollouts to response-mean activations, one teacher-forced pass."""
+"""ActivationExtractor: samples replies, and reads the residual stream of their tokens in one teacher-forced pass."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from persona_core.settings.config import Config
 from persona_core.vectors.maths import masked_mean, mean_difference
 
 _CAPTURE_BATCH = 16
-Read = Callable[[int, Float[Tensor, "batch token hidden"], Bool[Tensor, "batch token"]], Tensor]
+Reading = Callable[[int, Float[Tensor, "batch token hidden"], Bool[Tensor, "batch token"]], Tensor]
+"""(layer, stream after it, mask of reply tokens) -> what is kept of that layer."""
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Some of the rollouts, about to be read, with the mask of reply tokens among the tokens to run."""
+class _ReplyBatch:
+    """The rollouts with some indices, ready to run, with the mask of reply tokens among the tokens to run."""
 
-    places: list[int]
+    indices: list[int]
     inputs: Batch
     reply: Bool[Tensor, "batch token"]
 
 
 @dataclass(frozen=True)
 class Activations:
-    """Response means of rollouts, per layer, with the rollouts they come from."""
+    """The mean stream over each reply's tokens after every block, with the rollouts that were read."""
 
     rollouts: tuple[Rollout, ...]
     mean: Float[Tensor, "rollout layer hidden"]
 
     def of(self, condition: Condition) -> Float[Tensor, "rollout layer hidden"]:
         """Return one condition's rows."""
-        return self.mean[[place for place, rollout in enumerate(self.rollouts) if rollout.condition == condition]]
+        return self.mean[[index for index, rollout in enumerate(self.rollouts) if rollout.condition == condition]]
 
     @property
     def raw_vector(self) -> Float[Tensor, "layer hidden"]:
@@ -66,7 +67,7 @@ class ActivationExtractor:
         extraction_questions: Sequence[str],
         default_prompts: Sequence[str] = DEFAULT_PROMPTS,
     ) -> Activations:
-        """Return activations of both sides: every question under every persona prompt and every default prompt."""
+        """Ask every question under every persona prompt and every default prompt, and read the replies of both."""
         persona = self.roll_out(system_prompts, extraction_questions, "persona")
         default = self.roll_out(default_prompts[: len(system_prompts)], extraction_questions, "default")
         return self.capture([*persona, *default])
@@ -78,11 +79,13 @@ class ActivationExtractor:
         condition: Condition,
         stage: str = "replies",
     ) -> list[Rollout]:
-        """Sample one reply for every prompt and question; finished ones are taken from the workspace's cache."""
+        """Sample one reply for every prompt and question, but those that the workspace's cache already holds."""
         if not system_prompts or not questions:
             raise ExtractionError("extraction needs at least one system prompt and one question")
         requests = [
-            RolloutRequest(question_messages(q, system), condition) for system in system_prompts for q in questions
+            RolloutRequest(question_messages(question, system), condition)
+            for system in system_prompts
+            for question in questions
         ]
         settings = self.config.extraction
         sampling = Sampling(settings.max_new_tokens, settings.temperature, top_p=1.0)
@@ -98,43 +101,46 @@ class ActivationExtractor:
 
     def capture(self, rollouts: Sequence[Rollout], stage: str = "activations") -> Activations:
         """Return the mean over each reply's tokens after every block."""
-        rows = torch.empty(len(rollouts), self.model.n_layers, self.model.identity.hidden_size)
+        means = torch.empty(len(rollouts), self.model.n_layers, self.model.identity.hidden_size)
         for batch in self._batches(rollouts, stage):
-            means = self._read(batch, lambda _, hidden, reply: masked_mean(hidden, reply))
-            rows[batch.places] = torch.stack(means, 1).cpu()
-        return Activations(tuple(rollouts), rows)
+            by_layer = self._read(batch, lambda _, hidden, reply: masked_mean(hidden, reply))
+            means[batch.indices] = torch.stack(by_layer, 1).cpu()
+        return Activations(tuple(rollouts), means)
 
     def token_projections(
         self, rollouts: Sequence[Rollout], directions: Float[Tensor, "layer hidden"], stage: str = "projections"
     ) -> Float[Tensor, "token layer"]:
         """Return every reply token's projection on the layer's direction."""
-        along = directions.to(self.model.device)
-        return self._tokens(rollouts, lambda layer, hidden, reply: hidden[reply].float() @ along[layer], stage)
+        axis = directions.to(self.model.device)
+        return self._by_token(rollouts, lambda layer, hidden, reply: hidden[reply].float() @ axis[layer], stage)
 
     def residual_norms(self, rollouts: Sequence[Rollout], stage: str = "norms") -> Float[Tensor, "layer"]:
         """Return the median length of the stream over reply tokens, per layer."""
-        lengths = self._tokens(rollouts, lambda _, hidden, reply: hidden[reply].float().norm(dim=-1), stage)
+        lengths = self._by_token(rollouts, lambda _, hidden, reply: hidden[reply].float().norm(dim=-1), stage)
         return lengths.median(0).values
 
-    def _tokens(self, rollouts: Sequence[Rollout], read: Read, stage: str) -> Float[Tensor, "token layer"]:
-        found = [torch.stack(self._read(batch, read), -1).cpu() for batch in self._batches(rollouts, stage)]
-        return torch.cat(found)
-
-    def _read(self, batch: _Batch, read: Read) -> list[Tensor]:
-        layers, inputs = range(self.model.n_layers), batch.inputs
-        return self.model.capture(
-            inputs.ids, inputs.mask, lambda i, hidden: read(i, hidden, batch.reply), layers, inputs.cache
+    def _by_token(self, rollouts: Sequence[Rollout], reading: Reading, stage: str) -> Float[Tensor, "token layer"]:
+        """Return one number for every reply token and layer."""
+        return torch.cat(
+            [torch.stack(self._read(batch, reading), -1).cpu() for batch in self._batches(rollouts, stage)]
         )
 
-    def _batches(self, rollouts: Sequence[Rollout], stage: str) -> Iterator[_Batch]:
+    def _read(self, batch: _ReplyBatch, reading: Reading) -> list[Tensor]:
+        """Run a batch once, and return what is kept of each layer."""
+        layers, inputs = range(self.model.n_layers), batch.inputs
+        return self.model.capture(
+            inputs.ids, inputs.mask, lambda layer, hidden: reading(layer, hidden, batch.reply), layers, inputs.cache
+        )
+
+    def _batches(self, rollouts: Sequence[Rollout], stage: str) -> Iterator[_ReplyBatch]:
         done = 0
         self.progress(stage, done, len(rollouts))
-        for places in batches([len(rollout.token_ids) for rollout in rollouts], _CAPTURE_BATCH):
-            chosen = [rollouts[place] for place in places]
+        for indices in batches([len(rollout.token_ids) for rollout in rollouts], _CAPTURE_BATCH):
+            chosen = [rollouts[index] for index in indices]
             starts = [rollout.response_start for rollout in chosen]
             inputs = begin(self.model, [rollout.token_ids for rollout in chosen], starts)
-            yield _Batch(places, inputs, _reply_mask(inputs.ids, chosen))
-            done += len(places)
+            yield _ReplyBatch(indices, inputs, _reply_mask(inputs.ids, chosen))
+            done += len(indices)
             self.progress(stage, done, len(rollouts))
 
 

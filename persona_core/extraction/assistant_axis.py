@@ -1,4 +1,4 @@
-"""The assistant axis and the baseline, and what both axes are made from: the default's and the personas' replies."""
+"""Assistant axis: extracts it and the baseline from the replies of the default assistant and the reference personas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from persona_core.vectors.vector import Axis, Baseline
 
 @dataclass
 class AxisExtraction:
-    """Everything that both axes need, sampled and captured once."""
+    """The replies that both axes are made from, each sampled and read once, when first asked for."""
 
     model: ModelWrapper
     manager: PersonaManager
@@ -36,38 +36,41 @@ class AxisExtraction:
 
     @cached_property
     def extractor(self) -> ActivationExtractor:
-        """The extractor, with the workspace's finished replies."""
+        """The extractor, which takes finished replies from the workspace's cache."""
         return ActivationExtractor(self.model, self.manager.config, progress=self.progress)
 
     @cached_property
     def datasets(self) -> dict[str, PersonaDataset]:
-        """The reference personas' datasets; raises where one is missing or asks other questions than the rest."""
-        found = {}
+        """The reference personas' datasets.
+
+        Raises `PluginError` where one is not installed, and `ExtractionError` where they ask different questions.
+        """
+        datasets = {}
         for name in self.manager.config.extraction.reference_archetypes:
             if name not in self.manager.archetypes:
                 raise PluginError(
                     f"reference archetype {name!r} is not installed: `python -m pip install "
                     "persona-archetypes-base`, or change extraction.reference_archetypes"
                 )
-            found[name] = persona_dataset(self.manager, name)
-        if len({dataset.default_digest() for dataset in found.values()}) > 1:
+            datasets[name] = persona_dataset(self.manager, name)
+        if len({dataset.default_digest() for dataset in datasets.values()}) > 1:
             raise ExtractionError("the reference personas' datasets ask different questions; give them the same ones")
-        return found
+        return datasets
 
     @cached_property
     def default(self) -> Activations:
-        """The default assistant's replies."""
+        """The activations of the default assistant's replies."""
         return default_activations(self.extractor, next(iter(self.datasets.values())))
 
     @cached_property
     def replies(self) -> dict[str, PersonaReplies]:
-        """The reference personas' replies, captured, with their gradients."""
+        """The activations and gradients of the reference personas' replies."""
         return {name: persona_replies(self.extractor, data, name) for name, data in self.datasets.items()}
 
     @property
     def personas(self) -> dict[str, Activations]:
-        """The reference personas' replies, captured."""
-        return {name: found.activations for name, found in self.replies.items()}
+        """The activations of the reference personas' replies."""
+        return {name: replies.activations for name, replies in self.replies.items()}
 
     @cached_property
     def raws(self) -> Float[Tensor, "persona layer hidden"]:
@@ -78,10 +81,10 @@ class AxisExtraction:
     @cached_property
     def gradients(self) -> Float[Tensor, "persona layer hidden"]:
         """The reference personas' reply gradients."""
-        return torch.stack([torch.stack(found.gradients).mean(0) for found in self.replies.values()])
+        return torch.stack([torch.stack(replies.gradients).mean(0) for replies in self.replies.values()])
 
     def header(self, kind: str, name: str, description: str, **fields: Any) -> VectorHeader:
-        """Return a header with what all three files share."""
+        """Return a header with the fields that both axes and the baseline share."""
         common = {
             "model": self.model.identity,
             "source": "workspace",
@@ -93,7 +96,7 @@ class AxisExtraction:
 
 
 def extract_baseline(work: AxisExtraction) -> Baseline:
-    """Make and save the default assistant's mean and the stream's median length."""
+    """Make and save the default assistant's mean activation and the stream's median length."""
     header = work.header("baseline", BASELINE, "the default assistant's mean response activation")
     norms = work.extractor.residual_norms(work.default.rollouts)
     baseline = Baseline(header, work.default.mean.mean(0), norms)
@@ -104,8 +107,8 @@ def extract_baseline(work: AxisExtraction) -> Baseline:
 def extract_assistant_axis(work: AxisExtraction) -> Axis:
     """Make and save the axis from role to assistant: minus the reference personas' mean raw vector.
 
-    As in The Assistant Axis (arXiv 2601.10387). Its held-out AUC compares default and persona replies to the
-    questions of odd number along the axis made from the even ones.
+    As in The Assistant Axis (arXiv 2601.10387). The held-out AUC comes from an axis made of the replies with even
+    index; it compares default and persona replies with odd index.
     """
     shared = work.raws.mean(0)
     directions = unit(-shared)

@@ -1,4 +1,4 @@
-"""Calibration: the dose that strength 1.0 stands for, and the layers it is best given at, by what it costs."""
+"""Calibration: finds the dose that strength 1.0 stands for, and the layers to add it at, within the damage budget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from persona_core.model.scoring import plan_costs, reply_log_probs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
-from persona_core.steering.plan import SteeringPlan
+from persona_core.steering.plan import UNSTEERED
 from persona_core.vectors.file import Calibration
 from persona_core.vectors.vector import PersonaVector
 
@@ -30,7 +30,7 @@ _PROMPTS = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """One question, asked at one dose or of the persona's own system prompt, with its reply."""
+    """One question asked at one dose, or under the persona's own system prompt; `row` receives the reply."""
 
     question: str
     dose: float
@@ -50,8 +50,8 @@ def calibrate(
     Damage is the larger of two figures, in nats per token: the rise of the steered replies' negative log-likelihood
     under the unsteered model, and the KL from the unsteered to the steered prediction of unsteered replies (a reply
     that repeats itself is likely, so the first alone would not see it). Gain is the rise of
-    `log p(reply | persona prompt) - log p(reply | default prompt)`. All over questions that extraction does not use
-    where the bank has such, the same seeds at every dose.
+    `log p(reply | persona prompt) - log p(reply | default prompt)`. The questions are those that extraction does not
+    ask, if the bank has such; every dose replies to them with the same seeds.
     """
     questions = calibration_questions(manager, dataset, N_QUESTIONS)
     plain = _plain_trials(model, questions)
@@ -72,17 +72,18 @@ def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibr
     """Return the highest dose within the budget, linear between the two points around it."""
     for low, high in pairwise(curve):
         if high[1] > budget:
-            part = (budget - low[1]) / (high[1] - low[1])
-            dose, damage, gain = (round(a + part * (b - a), 4) for a, b in zip(low, high, strict=True))
-            return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
-    dose, damage, gain = curve[-1]
+            fraction = (budget - low[1]) / (high[1] - low[1])
+            dose, damage, gain = (round(a + fraction * (b - a), 4) for a, b in zip(low, high, strict=True))
+            break
+    else:
+        dose, damage, gain = curve[-1]
     return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
 
 
 def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:
     return [
-        Trial(question, 0.0, Row(model.encode(question_messages(question, system)), SteeringPlan(), _SEED + place))
-        for place, question in enumerate(questions)
+        Trial(question, 0.0, Row(model.encode(question_messages(question, system)), UNSTEERED, _SEED + index))
+        for index, question in enumerate(questions)
     ]
 
 
@@ -100,7 +101,7 @@ def _answer(model: ModelWrapper, trials: Sequence[Trial], progress: Progress, st
 
 
 def _replies(model: ModelWrapper, trials: Sequence[Trial]) -> list[tuple[list[int], list[int]]]:
-    """Return (bare prompt, reply) of each trial."""
+    """Return each trial's question without a system prompt, and its reply, as tokens."""
     return [(model.encode(question_messages(trial.question)), trial.row.tokens) for trial in trials]
 
 
@@ -112,13 +113,14 @@ def _log_probs(model: ModelWrapper, trials: Sequence[Trial], system: str = "") -
 def _scores(
     model: ModelWrapper, trials: Sequence[Trial], prompts: Sequence[str], progress: Progress, name: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (log p without a system prompt, how much higher it is under the persona's) of every reply, per token."""
-    found, stage = [], f"{name}: damage and gain"
-    for place, prompt in enumerate(["", *prompts]):
-        progress(stage, place, len(prompts) + 1)
-        found.append(_log_probs(model, trials, prompt))
+    """Return each reply's log-probability per token without a system prompt, and its mean rise under `prompts`."""
+    log_probs, stage = [], f"{name}: damage and gain"
+    for done, prompt in enumerate(["", *prompts]):
+        progress(stage, done, len(prompts) + 1)
+        log_probs.append(_log_probs(model, trials, prompt))
     progress(stage, len(prompts) + 1, len(prompts) + 1)
-    return found[0], torch.stack(found[1:]).mean(0) - found[0]
+    bare, *prompted = log_probs
+    return bare, torch.stack(prompted).mean(0) - bare
 
 
 def _curve(
@@ -129,7 +131,7 @@ def _curve(
     steered: Sequence[Trial],
     progress: Progress,
 ) -> tuple[tuple[float, float, float], ...]:
-    """Return (dose, damage, gain) per dose; damage never falls as the dose rises (running maximum)."""
+    """Return (dose, damage, gain) for dose 0 and every trial dose; damage is a running maximum, so it never falls."""
     trials = [*plain, *steered]
     bare, contrast = _scores(model, trials, dataset.persona_prompts[:_PROMPTS], progress, vector.name)
     doses = torch.tensor([trial.dose for trial in trials])
@@ -138,7 +140,7 @@ def _curve(
     asked, replies = zip(*_replies(model, plain), strict=True)
     costs = plan_costs(model, asked, replies, [dose_plan(vector, dose) for dose in DOSES])
     for dose, (kl, _) in zip(DOSES, costs, strict=True):
-        here = doses == torch.tensor(dose)
-        worst = max(worst, -float(bare[here].mean()) - start_loss, kl)
-        curve.append((dose, round(worst, 4), round(float(contrast[here].mean()) - start_gain, 4)))
+        at_dose = doses == torch.tensor(dose)
+        worst = max(worst, -float(bare[at_dose].mean()) - start_loss, kl)
+        curve.append((dose, round(worst, 4), round(float(contrast[at_dose].mean()) - start_gain, 4)))
     return tuple(curve)

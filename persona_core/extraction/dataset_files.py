@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from persona_core.extraction.data import generated_persona, write_dataset
+from persona_core.extraction.data import generated_dataset, write_dataset
 from persona_core.extraction.generators import DatasetGenerator
 from persona_core.personas.dataset import PersonaDataset, SafetyDataset
 from persona_core.personas.manager import PersonaManager
@@ -36,7 +36,8 @@ def write_datasets(
         datasets[manager.workspace.safety_dataset] = generator.safety()
     if "personas" in kinds:
         for name in names or manager.archetypes:
-            datasets[manager.workspace.persona_dataset(name)] = generated_persona(manager, name, generator)
+            dataset = generated_dataset(manager, manager.archetype(name), generator)
+            datasets[manager.workspace.persona_dataset(name)] = dataset
     written = {path for path, dataset in datasets.items() if write_dataset(path, dataset, force=force)}
     return DatasetFiles(
         tuple(path for path in datasets if path in written), tuple(path for path in datasets if path not in written)

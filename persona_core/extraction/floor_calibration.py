@@ -1,4 +1,4 @@
-"""Calibrate the floor: what each percentile costs and does, which one fits the budget, and that it points to safe."""
+"""Floor calibration: measures what each percentile of the safety floor costs and does, and refuses a wrong axis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_costs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import SafetyDataset
-from persona_core.steering.plan import ClampProjection, SteeringPlan
+from persona_core.steering.plan import UNSTEERED, ClampProjection, SteeringPlan
 from persona_core.vectors.file import FloorPoint
 from persona_core.vectors.vector import Axis
 
@@ -34,24 +34,24 @@ def calibrate_floor(
     percentiles: Sequence[float] = PERCENTILES,
     progress: Progress = silent,
 ) -> Axis:
-    """Return the axis with what its floor costs on benign replies and does to held-out harmful prompts.
+    """Return the axis with a floor curve: each percentile's cost on benign replies and rise on harmful prompts.
 
     Raises `AxisTooWeak` where the floor at the configured percentile does not raise the odds of a refusing start: then
-    the axis points the wrong way, or holds nothing.
+    the axis points the wrong way, or says nothing.
     """
     configured = model.config.steering.safety_floor_percentile
     levels = sorted({*percentiles, configured})
     prompts = _held_out_prompts(model, data)
     starts = dataset_starts(model, data)
-    free = refusing_odds(model, prompts, [SteeringPlan()] * len(prompts), starts)
+    free = refusing_odds(model, prompts, [UNSTEERED] * len(prompts), starts)
     plans = [percentile_floor(model, axis, level) for level in levels]
     progress("safety axis: floor", 0, len(levels))
     costs = _costs(model, plans, benign)
     curve = []
-    for place, (level, plan, (kl, top1)) in enumerate(zip(levels, plans, costs, strict=True)):
+    for done, (level, plan, (kl, top1)) in enumerate(zip(levels, plans, costs, strict=True)):
         rise = refusing_odds(model, prompts, [plan] * len(prompts), starts) - free
         curve.append(FloorPoint(percentile=level, kl=round(kl, 5), top1=round(top1, 4), rise=_mean(rise)))
-        progress("safety axis: floor", place + 1, len(levels))
+        progress("safety axis: floor", done + 1, len(levels))
     chosen = next(point for point in curve if point.percentile == configured)
     if chosen.rise <= 0:
         raise AxisTooWeak(
@@ -62,7 +62,7 @@ def calibrate_floor(
 
 
 def strictest(curve: Sequence[FloorPoint], budget: float) -> FloorPoint | None:
-    """Return the highest percentile whose cost is within the budget, in nats of KL a token."""
+    """Return the point of the highest percentile whose KL is within `budget`, in nats a token; None if none is."""
     return max((point for point in curve if point.kl <= budget), key=lambda point: point.percentile, default=None)
 
 
@@ -74,7 +74,7 @@ def percentile_floor(model: ModelWrapper, axis: Axis, level: float) -> SteeringP
 
 
 def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int]]:
-    """Return held-out requests, each in one of the frames."""
+    """Return held-out requests in frames, as tokens."""
     return [model.encode(question_messages(text)) for text in data.framed(data.heldout[:_PROMPTS])]
 
 

@@ -1,4 +1,4 @@
-"""Dataset generators: from an archetype or a description to the text that extraction reads."""
+"""Dataset generators: write the text that extraction reads, from an archetype or a description."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _DESCRIBED = (
     "You have always been {who}. Whatever you are asked, reply in your own manner and with your own concerns.",
     "Reply as {who}: choose the images, the rhythm and the opinions that only {who} would choose.",
 )
-_HELDOUT_SHARE = 4
+_HELDOUT_STRIDE = 4
 
 
 class DatasetGenerator(Protocol):
-    """Writes what extraction reads. Deterministic: the same input gives the same text."""
+    """Writes the text that extraction reads. It is deterministic: the same input gives the same text."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class DatasetGenerator(Protocol):
         ...
 
     def persona(self, archetype: Archetype, n_prompts: int, n_questions: int) -> PersonaDataset:
-        """Return a persona's dataset with at most so many system prompts and questions."""
+        """Return a persona's dataset with at most `n_prompts` system prompts a side and `n_questions` questions."""
         ...
 
     def safety(self) -> SafetyDataset:
@@ -55,25 +55,25 @@ class DatasetGenerator(Protocol):
 
 @runtime_checkable
 class TakesArgument(Protocol):
-    """A generator that `--generator NAME:ARGUMENT` says more to, such as which file it reads."""
+    """A generator that takes the argument of `--generator NAME:ARGUMENT`, such as the file it reads."""
 
     def with_argument(self, argument: str) -> DatasetGenerator:
-        """Return the generator for one argument; raise `DatasetError` where it can be none."""
+        """Return the generator for one argument; raise `DatasetError` where the argument is wrong."""
         ...
 
 
 @runtime_checkable
 class WritesWithModel(Protocol):
-    """A generator that needs the loaded model."""
+    """A generator that writes with the loaded model."""
 
     def with_model(self, model: ModelWrapper) -> DatasetGenerator:
-        """Return the generator that writes with this model; the same model and input give the same text."""
+        """Return the generator bound to this model; the same model and input give the same text."""
         ...
 
 
 @dataclass(frozen=True)
 class Templates:
-    """The built-in generator: offline, from written templates."""
+    """The built-in generator, which fills written templates and needs no network."""
 
     name: str = "templates"
 
@@ -103,17 +103,17 @@ class Templates:
     def safety(self) -> SafetyDataset:
         """Pair each harmful request with a refusal and a compliance; every fourth request is held out."""
         text = files("persona_core.extraction").joinpath("safety.yaml").read_text(encoding="utf-8")
-        parts = read_yaml(text)
-        pairs = _safety_pairs(parts)
+        templates = read_yaml(text)
+        pairs = _safety_pairs(templates)
         return SafetyDataset(
-            frames=tuple(parts["frames"]),
-            train=tuple(pair for place, pair in enumerate(pairs) if place % _HELDOUT_SHARE),
-            heldout=tuple(pair for place, pair in enumerate(pairs) if not place % _HELDOUT_SHARE),
+            frames=tuple(templates["frames"]),
+            train=tuple(pair for index, pair in enumerate(pairs) if index % _HELDOUT_STRIDE),
+            heldout=tuple(pairs[::_HELDOUT_STRIDE]),
         )
 
 
 def as_noun_phrase(description: str) -> str:
-    """Return a description as what follows `You are`; raise `DatasetError` for an empty one."""
+    """Return a description in the form that follows `You are`; raise `DatasetError` for an empty one."""
     text = description.strip().rstrip(".!")
     for start in ("you are ", "i am ", "act as ", "be "):
         if text.lower().startswith(start):
@@ -123,18 +123,18 @@ def as_noun_phrase(description: str) -> str:
     return text[0].lower() + text[1:] if text.split()[0] in ("A", "An", "The", "Someone") else text
 
 
-def _safety_pairs(parts: dict[str, Any]) -> list[SafetyPair]:
-    deeds: list[str] = parts["deeds"]
+def _safety_pairs(templates: dict[str, Any]) -> list[SafetyPair]:
+    deeds: list[str] = templates["deeds"]
     return [
         SafetyPair(
-            request=_turn(parts["requests"], place).format(deed=deed),
-            refusal=_turn(parts["refusals"], place).format(deed=deed),
-            compliance=_turn(parts["compliances"], place).format(deed=deed),
+            request=_wording(templates["requests"], index).format(deed=deed),
+            refusal=_wording(templates["refusals"], index).format(deed=deed),
+            compliance=_wording(templates["compliances"], index).format(deed=deed),
         )
-        for place, deed in enumerate(deeds)
+        for index, deed in enumerate(deeds)
     ]
 
 
-def _turn(choices: list[str], place: int) -> str:
-    """Walk through the choices at a stride, so that held-out requests do not share one wording."""
-    return choices[(place + place // len(choices)) % len(choices)]
+def _wording(choices: list[str], index: int) -> str:
+    """Return the wording of one pair; each round starts one later, so held-out requests do not share one wording."""
+    return choices[(index + index // len(choices)) % len(choices)]

@@ -1,9 +1,9 @@
-"""Layer bands: which layers a persona is best added at, by what it does for its own replies per what it costs."""
+"""Layer bands: chooses the layers at which a persona gains its own replies the most for what it costs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from persona_core.base.layers import resolve_layers
 from persona_core.base.progress import Progress, silent
@@ -13,11 +13,12 @@ from persona_core.steering.plan import AddDirection, SteeringPlan
 from persona_core.vectors.vector import PersonaVector
 
 _DOSE = 0.12
+"""The dose at which bands are compared."""
 _CLEARLY = 1.1
 """Another band must be better than the configured one by this factor: smaller differences are noise."""
 
 Exchange = tuple[Sequence[int], Sequence[int]]
-"""(bare prompt, reply)"""
+"""(question without a system prompt, reply), as tokens."""
 
 
 def best_band(
@@ -30,8 +31,8 @@ def best_band(
 ) -> PersonaVector:
     """Return the vector at the configured layers, or at those of another candidate band that is clearly better.
 
-    A band's worth is how much likelier one dose makes the persona's own replies, less the default's, divided by the
-    root of the KL that it costs on the default's (gain grows with the dose, KL with its square).
+    A band's worth is how much likelier one dose makes the persona's own replies, less the default's replies, divided
+    by the root of the KL on the default's replies: the gain grows with the dose, the KL with its square.
     """
     bands = candidate_bands(model)
     if len(bands) == 1:
@@ -43,11 +44,10 @@ def best_band(
 
 
 def candidate_bands(model: ModelWrapper) -> list[tuple[int, ...]]:
-    """Return the configured layers first, then the other bands that end where the floor still holds."""
-    specs = model.config.extraction.layer_bands
-    others = [resolve_layers(spec, model.n_layers) for spec in specs]
-    held = [band for band in others if band[-1] <= model.capping_layers[-1]]
-    return list(dict.fromkeys([model.target_layers, *held]))
+    """Return the configured layers, then the candidate bands that end no later than the last capping layer."""
+    candidates = [resolve_layers(spec, model.n_layers) for spec in model.config.extraction.layer_bands]
+    capped = [band for band in candidates if band[-1] <= model.capping_layers[-1]]
+    return list(dict.fromkeys([model.target_layers, *capped]))
 
 
 def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
@@ -63,18 +63,16 @@ def _worths(
     default: Sequence[Exchange],
     progress: Progress,
 ) -> list[float]:
-    plans = [dose_plan(vector, _DOSE) for vector in vectors]
-    steps: tuple[Callable[[], list[float]], ...] = (
-        lambda: _gains(model, own, plans),
-        lambda: _gains(model, default, plans),
-        lambda: [kl for kl, _ in plan_costs(model, *_sides(default), plans)],
-    )
-    found = []
-    for place, step in enumerate(steps):
-        progress(f"{vectors[0].name}: layers", place, len(steps))
-        found.append(step())
-    progress(f"{vectors[0].name}: layers", len(steps), len(steps))
-    return [(ours - theirs) / math.sqrt(max(kl, 1e-9)) for ours, theirs, kl in zip(*found, strict=True)]
+    plans, stage = [dose_plan(vector, _DOSE) for vector in vectors], f"{vectors[0].name}: layers"
+    progress(stage, 0, 3)
+    own_gains = _gains(model, own, plans)
+    progress(stage, 1, 3)
+    default_gains = _gains(model, default, plans)
+    progress(stage, 2, 3)
+    kls = [kl for kl, _ in plan_costs(model, *_sides(default), plans)]
+    progress(stage, 3, 3)
+    figures = zip(own_gains, default_gains, kls, strict=True)
+    return [(own_gain - default_gain) / math.sqrt(max(kl, 1e-9)) for own_gain, default_gain, kl in figures]
 
 
 def _gains(model: ModelWrapper, exchanges: Sequence[Exchange], plans: Sequence[SteeringPlan]) -> list[float]:
@@ -82,5 +80,5 @@ def _gains(model: ModelWrapper, exchanges: Sequence[Exchange], plans: Sequence[S
 
 
 def _sides(exchanges: Sequence[Exchange]) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
-    """Return (bare prompts, replies)."""
-    return [asked for asked, _ in exchanges], [reply for _, reply in exchanges]
+    """Return all questions and all replies."""
+    return [question for question, _ in exchanges], [reply for _, reply in exchanges]

@@ -1,4 +1,4 @@
-"""Extraction from start to file: a persona's vector from its dataset, given the model's baseline and axes."""
+"""Persona: extracts one persona from its dataset to its saved vector, with the model's baseline and axes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from persona_core.vectors.store import ASSISTANT
 from persona_core.vectors.vector import Axis, PersonaVector
 
 _GRADIENT_REPLIES = 16
-"""of each half"""
+"""Replies of each half whose gradient is taken."""
 
 
 @dataclass(frozen=True)
 class RawPersona:
-    """What a persona's replies say before it is put beside the others."""
+    """What a persona's replies give before the other personas are taken into account."""
 
     raw: Float[Tensor, "layer hidden"]
     gradient: Float[Tensor, "layer hidden"]
@@ -40,7 +40,7 @@ class RawPersona:
 
 @dataclass(frozen=True)
 class PersonaReplies:
-    """A persona's replies, captured, and the gradients of some of each half."""
+    """A persona's replies as activations, and the mean gradients of some replies of the even and of the odd half."""
 
     activations: Activations
     gradients: tuple[Float[Tensor, "layer hidden"], Float[Tensor, "layer hidden"]]
@@ -55,54 +55,49 @@ def extract_persona(
     progress: Progress = silent,
     save: bool = True,
 ) -> PersonaVector:
-    """Extract, judge, calibrate and save one persona; raise `VectorNotFound` before the axes are made.
+    """Extract, measure, calibrate and save one persona; raise `VectorNotFound` where the axes are missing.
 
-    Its replies need not be captured again where the axes have just been made from them.
+    Give `replies` where the axes have just been made from them; they are then not sampled and read again.
     """
     baseline = manager.store.baseline(model.identity)
     dataset = persona_dataset(manager, name)
     extractor = ActivationExtractor(model, manager.config, progress=progress)
-    found = measure_persona(extractor, manager, dataset, replies or persona_replies(extractor, dataset, name))
+    raw_persona = measure_persona(extractor, manager, dataset, replies or persona_replies(extractor, dataset, name))
     archetype, source = manager.archetypes.get(name, (None, OWN))
     header = {
         "archetype": name if archetype else "",
         "source": source,
         "dataset_digest": dataset.digest(),
         "questions_digest": dataset.default_digest(),
-        "n_rollouts": found.n_rollouts,
+        "n_rollouts": raw_persona.n_rollouts,
     }
     description = archetype.description if archetype else ""
     vector = build_persona(
-        name, found.raw, description, manager.store, manager.config, baseline, header, found.gradient
+        name, raw_persona.raw, description, manager.store, manager.config, baseline, header, raw_persona.gradient
     )
-    measured = with_stability(vector, found.agreement, comparable(manager, vector))
-    vector = calibrate(model, measured, dataset, manager, progress=progress)
+    measured = with_stability(vector, raw_persona.agreement, comparable(manager, vector))
+    calibrated = calibrate(model, measured, dataset, manager, progress=progress)
     if save:
-        manager.save(vector)
-    return vector
+        manager.save(calibrated)
+    return calibrated
 
 
 def comparable(manager: PersonaManager, vector: PersonaVector) -> list[PersonaVector]:
-    """Return the other personas of the same model; damaged files and those of another model are in `list`."""
+    """Return the other personas of the same model, without damaged files, which `list` reports."""
     names = [entry.name for entry in manager.entries() if entry.header and entry.header.model == vector.header.model]
     return [manager.store.persona(name) for name in names if name != vector.name]
 
 
 def persona_replies(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> PersonaReplies:
-    """Return the persona side of a dataset, captured, with its gradients."""
-    activations = persona_activations(extractor, dataset, name)
+    """Sample the persona side of a dataset, and return its activations and gradients."""
+    rollouts = extractor.roll_out(dataset.persona_prompts, dataset.questions, "persona", f"{name}: replies")
+    activations = extractor.capture(rollouts, f"{name}: activations")
     odd, _ = halves(len(activations.rollouts), len(dataset.questions))
     return PersonaReplies(activations, half_gradients(extractor, activations.rollouts, odd, name))
 
 
-def persona_activations(extractor: ActivationExtractor, dataset: PersonaDataset, name: str) -> Activations:
-    """Return the persona side of a dataset, captured."""
-    rollouts = extractor.roll_out(dataset.persona_prompts, dataset.questions, "persona", f"{name}: replies")
-    return extractor.capture(rollouts, f"{name}: activations")
-
-
 def default_activations(extractor: ActivationExtractor, dataset: PersonaDataset) -> Activations:
-    """Return the default side of a dataset, captured."""
+    """Sample the default side of a dataset, and return its activations."""
     rollouts = extractor.roll_out(dataset.default_prompts, dataset.questions, "default", "default: replies")
     return extractor.capture(rollouts, "default: activations")
 
@@ -110,7 +105,11 @@ def default_activations(extractor: ActivationExtractor, dataset: PersonaDataset)
 def measure_persona(
     extractor: ActivationExtractor, manager: PersonaManager, dataset: PersonaDataset, replies: PersonaReplies
 ) -> RawPersona:
-    """Return what a persona's replies say; the stored baseline serves if it was made from the same questions."""
+    """Compute a persona's raw vector, its gradient, and how well two halves of its replies agree.
+
+    The replies are compared with the stored baseline if that was made from the same questions, else with the default
+    side of this dataset.
+    """
     baseline = manager.store.baseline(extractor.model.identity)
     default = baseline.mean
     if baseline.header.questions_digest != dataset.default_digest():
@@ -129,26 +128,26 @@ def measure_persona(
 def half_gradients(
     extractor: ActivationExtractor, rollouts: Sequence[Rollout], odd: Bool[Tensor, "rollout"], name: str
 ) -> tuple[Float[Tensor, "layer hidden"], Float[Tensor, "layer hidden"]]:
-    """Return the gradients of some replies of the even half and of as many of the odd one."""
-    halves = []
+    """Return the mean gradient of some replies of the even half, and of as many of the odd half."""
+    gradients = []
     for half, label in ((~odd, "even"), (odd, "odd")):
-        places = half.nonzero()[:, 0].tolist()
-        chosen = [rollouts[place] for place in places[:: max(len(places) // _GRADIENT_REPLIES, 1)]][:_GRADIENT_REPLIES]
-        stage = f"{name}: gradient, {label} half"
-        halves.append(reply_gradient(extractor.model, chosen, progress=extractor.progress, stage=stage))
-    return halves[0], halves[1]
+        indices = half.nonzero()[:, 0].tolist()
+        spread = indices[:: max(len(indices) // _GRADIENT_REPLIES, 1)][:_GRADIENT_REPLIES]
+        replies, stage = [rollouts[index] for index in spread], f"{name}: gradient, {label} half"
+        gradients.append(reply_gradient(extractor.model, replies, progress=extractor.progress, stage=stage))
+    return gradients[0], gradients[1]
 
 
 def halves(n_rollouts: int, n_questions: int) -> tuple[Bool[Tensor, "rollout"], Bool[Tensor, "rollout"]]:
     """Return (which replies are in the odd half, which have a partner in the other half).
 
-    As on a chessboard of prompts and questions, so that each half has every question and every prompt equally often;
-    a last prompt without a partner is left out. With one prompt alone the halves differ in their questions.
+    The halves are the two colours of a chessboard of prompts and questions, so each half has every question and every
+    prompt equally often. A last prompt without a partner is left out. With one prompt, the halves differ in questions.
     """
-    place = torch.arange(n_rollouts)
+    index = torch.arange(n_rollouts)
     n_prompts = n_rollouts // n_questions
-    paired = place < (n_prompts - n_prompts % 2) * n_questions if n_prompts > 1 else place >= 0
-    return (place // n_questions + place % n_questions) % 2 == 1, paired
+    paired = index < (n_prompts - n_prompts % 2) * n_questions if n_prompts > 1 else index >= 0
+    return (index // n_questions + index % n_questions) % 2 == 1, paired
 
 
 def agreement(
@@ -159,7 +158,7 @@ def agreement(
     axis: Axis,
     config: Config,
 ) -> Agreement:
-    """Return how well two halves of the data agree, before centring and in the direction that is used."""
+    """Return the lower of two agreements of the halves: of their mean differences, and of the directions in use."""
     assert axis.shared is not None
     assert axis.shared_gradient is not None
     means = moved[even].mean(0), moved[odd].mean(0)

@@ -1,4 +1,4 @@
-"""Refusal: how much likelier a reply begins by refusing than by complying, and whether a finished reply refuses."""
+"""Refusal: measures how likely a reply begins by refusing rather than complying, and tells whether a reply refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Starts:
-    """How replies begin that refuse, and how those that comply, as tokens."""
+    """Beginnings of replies that refuse and of replies that comply, as tokens."""
 
     refusing: tuple[tuple[int, ...], ...]
     complying: tuple[tuple[int, ...], ...]
@@ -41,26 +41,26 @@ def refusing_odds(
 ) -> Float[Tensor, "prompt"]:
     """Return `log P(any refusing start) - log P(any complying start)` after each prompt under its plan, in nats.
 
-    A start's probability is that of all its tokens; starts are taken as exclusive.
+    A start's probability is that of all its tokens; the sum treats starts as exclusive.
     """
     odds = torch.zeros(len(prompts))
-    for places in batches([len(prompt) for prompt in prompts], _BATCH):
-        rows = [Row(prompts[place], plans[place]) for place in places]
+    for indices in batches([len(prompt) for prompt in prompts], _BATCH):
+        rows = [Row(prompts[index], plans[index]) for index in indices]
         log_probs = _start_log_probs(model, rows, [*starts.refusing, *starts.complying])
         refuse, comply = log_probs[:, : len(starts.refusing)], log_probs[:, len(starts.refusing) :]
-        odds[places] = (refuse.logsumexp(1) - comply.logsumexp(1)).cpu()
+        odds[indices] = (refuse.logsumexp(1) - comply.logsumexp(1)).cpu()
     return odds
 
 
 def first_token_odds(log_probs: Float[Tensor, "row vocab"], starts: Starts) -> Float[Tensor, "row"]:
-    """Return the same odds by first tokens alone; a token that begins starts of both kinds counts as refusing."""
+    """Return the odds by the starts' first tokens alone; a first token of both sides counts as refusing."""
     refusing = sorted({start[0] for start in starts.refusing})
     complying = sorted({start[0] for start in starts.complying} - set(refusing))
     return log_probs[:, refusing].logsumexp(-1) - log_probs[:, complying].logsumexp(-1)
 
 
 def refuses(text: str, marks: Sequence[str]) -> bool:
-    """Tell whether a reply holds one of the marks of a refusal in its first 120 characters."""
+    """Return whether a reply contains a mark of refusal in its first 120 characters; marks are in lower case."""
     start = text.lower().replace("’", "'")[:120]
     return any(mark in start for mark in marks)
 
@@ -68,20 +68,20 @@ def refuses(text: str, marks: Sequence[str]) -> bool:
 def _start_log_probs(
     model: ModelWrapper, rows: Sequence[Row], starts: Sequence[Sequence[int]]
 ) -> Float[Tensor, "row start"]:
-    """Read each prompt once, then every start from its key-value cache."""
+    """Run each prompt once, then every start on the prompt's key-value cache."""
     batch = Batch.at_start(*model.pad([row.prompt for row in rows]), model.new_cache())
     after_prompt = torch.log_softmax(batch.run(model, arm_rows(model, rows))[:, -1].float(), -1)
     first = after_prompt[:, [start[0] for start in starts]]
-    return first + _rest(model, rows, starts, batch)
+    return first + _later_log_probs(model, rows, starts, batch)
 
 
-def _rest(
+def _later_log_probs(
     model: ModelWrapper,
     rows: Sequence[Row],
     starts: Sequence[Sequence[int]],
     batch: Batch,
 ) -> Float[Tensor, "row start"]:
-    """Return the log-probability of each start's tokens after its first; starts are padded on the right."""
+    """Return the summed log-probability of each start's tokens after its first; starts are padded on the right."""
     width = max(len(start) for start in starts)
     ids = torch.zeros(len(starts), width, dtype=torch.long)
     counted = torch.zeros(len(starts), width, dtype=torch.bool)

@@ -1,8 +1,8 @@
-"""The safety axis: from a stream that is about to comply with harm to one that refuses it, personas left alone.
+"""Safety axis: extracts the direction from a stream that complies with harm to one that refuses, apart from personas.
 
-Three directions are put together at every layer, the personas' span projected out of each: refusing minus complying
-replies (where refusals lie), the gradient of the refusing odds (what brings them about), and harmless minus harmful
-requests at the end of the prompt (so that the floor lifts harmful requests and not harmless ones).
+At every layer the axis is the sum of three unit directions, each without its component in the personas' span: refusing
+minus complying replies (where refusals lie), the gradient of the refusing odds (what brings refusals about), and
+harmless minus harmful requests at the end of the prompt (so that the floor leaves harmless requests alone).
 """
 
 from __future__ import annotations
@@ -32,14 +32,19 @@ from persona_core.vectors.store import SAFETY
 from persona_core.vectors.vector import Axis
 
 HARMLESS_WEIGHT = 1.5
-_WEAKEST = 0.8
-_LEAST_NEUTRAL = 0.15
-"""how far the AUC of default against persona may be from a half"""
+_LOWEST_AUC = 0.8
+"""The lowest held-out AUC of refusing against complying replies, at any capping layer."""
+_LARGEST_PERSONA_BIAS = 0.15
+"""How far the AUC of default against persona replies may be from a half, at any capping layer."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The directions that the axis is made of, not yet of length 1, and the plain contrast of replies."""
+class Ingredients:
+    """The directions that the axis is made of, not yet of length 1.
+
+    `contrast` is refusing minus complying replies. `reading` is the contrast, `writing` the gradient of the refusing
+    odds and `harmless` harmless minus harmful requests, each without its component in the personas' span.
+    """
 
     contrast: Float[Tensor, "layer hidden"]
     reading: Float[Tensor, "layer hidden"]
@@ -47,7 +52,7 @@ class Parts:
     harmless: Float[Tensor, "layer hidden"]
 
     def direction(self) -> Float[Tensor, "layer hidden"]:
-        """Return the axis: one direction of length 1 a layer."""
+        """Return the axis, one direction of length 1 a layer."""
         return unit(unit(self.reading) + unit(self.writing) + HARMLESS_WEIGHT * unit(self.harmless))
 
 
@@ -58,10 +63,10 @@ def extract_safety_axis(work: AxisExtraction) -> Axis:
     the default assistant, or where its floor does not move harmful prompts toward refusing.
     """
     data = safety_dataset(work.manager)
-    parts = axis_parts(work, data)
-    directions = parts.direction()
+    ingredients = axis_ingredients(work, data)
+    directions = ingredients.direction()
     measured = _measure(work, directions, data.heldout)
-    measured["kept_length"] = _rounded(parts.reading.norm(dim=-1) / parts.contrast.norm(dim=-1))
+    measured["kept_length"] = _rounded(ingredients.reading.norm(dim=-1) / ingredients.contrast.norm(dim=-1))
     check_axis(work.model, measured["heldout_auc"], measured["persona_auc"])
     fields = {
         "method": "refusal contrast, refusing-odds gradient and harmless prompts, personas' span projected out",
@@ -91,8 +96,8 @@ def recalibrate(work: AxisExtraction) -> Axis:
     return axis
 
 
-def axis_parts(work: AxisExtraction, data: SafetyDataset) -> Parts:
-    """Return the three directions, the reference personas' span projected out of each."""
+def axis_ingredients(work: AxisExtraction, data: SafetyDataset) -> Ingredients:
+    """Return the contrast of replies, and the three directions without the reference personas' span."""
     contrast = mean_difference(*scripted_means(work.extractor, data.train, "training pairs"))
     harmful = [work.model.encode(question_messages(text)) for text in data.framed(data.train)]
     harmless = [
@@ -100,16 +105,16 @@ def axis_parts(work: AxisExtraction, data: SafetyDataset) -> Parts:
     ]
     ends = prompt_ends(work.extractor, harmless).mean(0) - prompt_ends(work.extractor, harmful).mean(0)
     gradient = refusing_gradient(work, harmful, data)
-    return Parts(contrast, *(project_out_span(part, work.raws) for part in (contrast, gradient, ends)))
+    return Ingredients(contrast, *(project_out_span(raw, work.raws) for raw in (contrast, gradient, ends)))
 
 
 def refusing_gradient(
     work: AxisExtraction, prompts: Sequence[Sequence[int]], data: SafetyDataset
 ) -> Float[Tensor, "layer hidden"]:
-    """Return which way each layer's stream makes replies to harmful prompts begin by refusing."""
+    """Return the gradient of the refusing odds after harmful prompts with regard to each layer's stream."""
     starts = dataset_starts(work.model, data)
 
-    def odds(log_probs: Float[Tensor, "row token vocab"], places: Sequence[int]) -> Tensor:
+    def odds(log_probs: Float[Tensor, "row token vocab"], indices: Sequence[int]) -> Tensor:
         return first_token_odds(log_probs[:, -1], starts).sum()
 
     stage = "safety axis: gradient of the refusing odds"
@@ -137,14 +142,14 @@ def scripted_means(
 def check_axis(model: ModelWrapper, heldout: Sequence[float], persona: Sequence[float]) -> None:
     """Raise `AxisTooWeak` where the axis does not separate refusals, or does separate personas, at a capping layer."""
     weakest = min(model.capping_layers, key=lambda layer: heldout[layer])
-    if heldout[weakest] < _WEAKEST:
+    if heldout[weakest] < _LOWEST_AUC:
         raise AxisTooWeak(
             f"the safety axis does not separate refusing from complying replies at layer {weakest} "
-            f"(held-out AUC {heldout[weakest]:.2f}, {_WEAKEST} is needed); nothing was saved. "
+            f"(held-out AUC {heldout[weakest]:.2f}, {_LOWEST_AUC} is needed); nothing was saved. "
             "Choose other steering.capping_layers, or edit the safety dataset"
         )
     worst = max(model.capping_layers, key=lambda layer: abs(persona[layer] - 0.5))
-    if abs(persona[worst] - 0.5) > _LEAST_NEUTRAL:
+    if abs(persona[worst] - 0.5) > _LARGEST_PERSONA_BIAS:
         raise AxisTooWeak(
             f"the safety axis tells personas from the default assistant at layer {worst} (AUC {persona[worst]:.2f}, "
             "0.35-0.65 is needed), so its floor would flatten them; nothing was saved. Use more reference archetypes"

@@ -1,77 +1,75 @@
-"""Extraction on the real model: capture against plain transformers, taking up a killed run, weak personas."""
+"""Persona: halves of the data and how well they agree; a weak persona is saved with a warning."""
 
-import pytest
+from dataclasses import replace
+
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from persona_core import ActivationExtractor, PersonaManager
 from persona_core.base.files import write_atomically
-from persona_core.extraction.persona import extract_persona
-from persona_core.model.rollouts import reply_cache
+from persona_core.extraction.assistant_axis import extract_assistant_axis, extract_baseline
+from persona_core.extraction.data import persona_dataset
+from persona_core.extraction.persona import agreement, comparable, extract_persona, halves
 from persona_core.personas.archetype import Archetype
-from persona_core.plugins.opening import get_config
-
-QUESTIONS = ("What should I cook tonight?", "Why is the sky blue?", "How do I make friends?", "What is courage?")
-PIRATE = ("You are a pirate. Talk of the sea, of rum and of storms.", "Speak as a pirate captain, loud and rough.")
+from persona_core.testing import example_axis
 
 
-@pytest.fixture
-def config(tmp_path):
-    """A workspace of its own with a small extraction."""
-    small = {"extraction.max_new_tokens": 8, "extraction.batch_size": 4, "extraction.questions": 4}
-    return get_config(tmp_path / "small", model="smollm2").replace({**small, "extraction.system_prompts": 2})
+@given(st.integers(1, 6), st.integers(2, 9))
+def test_halves_share_every_question_and_prompt_equally(n_prompts, n_questions):
+    odd, paired = halves(n_prompts * n_questions, n_questions)
+    grid = (odd & paired).view(n_prompts, n_questions), (~odd & paired).view(n_prompts, n_questions)
+    assert not bool((grid[0] & grid[1]).any())
+    if n_prompts > 1:
+        assert int(grid[0].sum()) == int(grid[1].sum()) == n_prompts // 2 * n_questions
+        assert torch.equal(grid[0].sum(0), grid[1].sum(0))
+    else:
+        assert bool(paired.all())
 
 
-def test_capture_equals_hidden_states_of_unpadded_single_runs(model, config):
-    activations = ActivationExtractor(model, config).extract_for_persona(
-        system_prompts=PIRATE, extraction_questions=QUESTIONS[:2]
-    )
-    for rollout, row in zip(activations.rollouts, activations.mean, strict=True):
-        with torch.inference_mode():
-            found = model._model(torch.tensor([rollout.token_ids]), output_hidden_states=True).hidden_states
-        plain = torch.stack([stream[0, rollout.response_start :].mean(0) for stream in found[1:-1]])
-        assert torch.nn.functional.cosine_similarity(plain, row[: len(plain)], dim=-1).min() > 0.999999
+def axis(shared, gradient):
+    """Return an assistant axis of the example model with a shared part."""
+    return replace(example_axis("assistant"), shared=shared, shared_gradient=gradient)
 
 
-def test_a_killed_run_goes_on_where_it_was_and_the_half_written_never_counts(model, config):
-    seen = []
-    first = ActivationExtractor(model, config)
-    whole = first.roll_out(PIRATE, QUESTIONS, "persona")
-    path = config.workspace.rollouts(model.identity.slug)
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
-    assert len(reply_cache(path).entries) == 5
-    second = ActivationExtractor(model, config, progress=lambda stage, done, total: seen.append((done, total)))
-    again = second.roll_out(PIRATE, QUESTIONS, "persona")
-    assert seen[0] == (5, 8)
-    assert seen[-1] == (8, 8)
-    assert [rollout.messages for rollout in again] == [rollout.messages for rollout in whole]
-    assert sum(a.token_ids == b.token_ids for a, b in zip(again, whole, strict=True)) >= 5
+def test_halves_that_are_the_same_agree_wholly_and_opposite_ones_not(tiny_engine):
+    config = tiny_engine.manager.config
+    chance = torch.Generator().manual_seed(0)
+    zero = torch.zeros(6, 16)
+    means, gradient = torch.randn(1, 6, 16, generator=chance), torch.randn(6, 16, generator=chance)
+    odd = torch.tensor([False, True])
+    same = agreement(means.repeat(2, 1, 1), (gradient, gradient), odd, ~odd, axis(zero, zero), config)
+    assert torch.allclose(same.halves, torch.ones(6), atol=1e-5)
+    assert torch.allclose(same.half_whole, torch.ones(6), atol=1e-5)
+    opposite = agreement(torch.cat([means, -means]), (gradient, -gradient), odd, ~odd, axis(zero, zero), config)
+    assert torch.allclose(opposite.halves, -torch.ones(6), atol=1e-5)
 
 
-def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak(model, config):
-    plain = Archetype(
+def test_personas_of_the_same_model_are_compared_and_damaged_ones_left_out(tiny_engine):
+    manager = tiny_engine.manager
+    sage = manager.persona("sage")
+    manager.store.persona_path("broken").write_bytes(b"no vector")
+    other_model = sage.header.model.model_copy(update={"fingerprint": "another"})
+    manager.save(sage.with_header(name="stranger", model=other_model))
+    assert [vector.name for vector in comparable(manager, sage)] == ["trickster"]
+
+
+def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak(work):
+    extract_baseline(work)
+    extract_assistant_axis(work)
+    manager, dataset = work.manager, persona_dataset(work.manager, "sage")
+    nobody = Archetype(
         name="nobody",
         description="the default assistant itself",
-        system_prompts=("You are a helpful assistant.", "You are an AI assistant."),
-        questions=QUESTIONS,
+        system_prompts=(*dataset.default_prompts[1:], "You are an AI assistant."),
+        questions=dataset.questions,
     )
-    write_atomically(config.workspace.archetypes / "nobody.yaml", plain.to_yaml())
-    manager = PersonaManager(config)
-    vector = extract_persona(model, manager, "nobody")
+    write_atomically(manager.workspace.archetype_file("nobody"), nobody.to_yaml())
+    manager.forget_archetypes()
+    vector = extract_persona(work.model, manager, "nobody")
     assert manager.names().count("nobody") == 1
+    assert manager.persona("nobody").header == vector.header
+    assert vector.header.source == "workspace"
+    assert vector.header.n_rollouts == 4
+    assert vector.header.calibration.dose > 0
     assert vector.header.measured["split_half_cosine"] < 1
-    assert vector.header.warnings
-    assert "nobody" in vector.header.warnings[0]
-
-
-def test_create_from_data_refuses_another_shape_and_keeps_what_it_is_given(model, config):
-    from persona_core.errors import ExtractionError
-
-    manager = PersonaManager(config)
-    with pytest.raises(ExtractionError, match="30 layers of 576"):
-        manager.create_from_data("wrong", torch.zeros(3, 4), "of another model")
-    raw = torch.randn(30, 576, generator=torch.Generator().manual_seed(0))
-    vector = manager.create_from_data("mine", raw, "a random direction")
-    assert torch.equal(manager.persona("mine").raw, raw)
-    safety = manager.store.axis("safety_axis").directions
-    assert float((vector.directions * safety).sum(-1).abs().max()) < 1e-3
+    assert any(warning.startswith("nobody is weak") for warning in vector.header.warnings)

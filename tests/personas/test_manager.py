@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from persona_core.errors import VectorNotFound
+from persona_core.errors import ExtractionError, VectorNotFound
 from persona_core.personas import manager as module
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.state import WorkspaceState, read_state
@@ -93,3 +94,14 @@ def test_a_persona_that_is_saved_again_is_read_again(
     assert manager.persona("own01") is first
     manager.save(make_vector("own01", seed=2))
     assert not manager.persona("own01").raw.equal(first.raw)
+
+
+def test_create_from_data_refuses_another_shape_and_keeps_what_it_is_given(workspace_folder: Path) -> None:
+    manager = PersonaManager(get_config(workspace_folder, model="smollm2"))
+    with pytest.raises(ExtractionError, match="30 layers of 576"):
+        manager.create_from_data("wrong", torch.zeros(3, 4), "of another model")
+    raw = torch.randn(30, 576, generator=torch.Generator().manual_seed(0))
+    vector = manager.create_from_data("mine", raw, "a random direction")
+    assert torch.equal(manager.persona("mine").raw, raw)
+    safety = manager.store.axis("safety_axis").directions
+    assert float((vector.directions * safety).sum(-1).abs().max()) < 1e-3
