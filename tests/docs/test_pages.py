@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from persona_core.cli.chat.registry import all_commands
+from persona_core.plugins.loading import load_plugins
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
@@ -55,6 +58,12 @@ def test_every_step_to_an_answer_is_a_module() -> None:
     paths = [path for cell in steps for path in re.findall(r"`([\w/]+\.py)`", cell)]
     assert len(paths) == len(steps) == 18
     assert [path for path in paths if not (ROOT / "persona_core" / path).is_file()] == []
+
+
+def test_the_chat_page_lists_every_built_in_command() -> None:
+    usages = " ".join(row[0] for row in rows(DOCS / "chat.md", "Commands"))
+    known = all_commands(load_plugins([]))
+    assert [name for name in known if not re.search(rf"`/{name}\b", usages)] == []
 
 
 def test_the_rooms_are_pictured_alike() -> None:
