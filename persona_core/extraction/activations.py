@@ -15,8 +15,9 @@ from persona_core.errors import ExtractionError
 from persona_core.extraction.generators import DEFAULT_PROMPTS
 from persona_core.model.batching import Batch, begin
 from persona_core.model.decoding import Sampling
+from persona_core.model.padding import batches
 from persona_core.model.rollouts import Condition, Rollout, RolloutRequest, reply_cache, roll_out
-from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.model.wrapper import ModelWrapper
 from persona_core.settings.config import Config
 from persona_core.vectors.maths import masked_mean, mean_difference
 

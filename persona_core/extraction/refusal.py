@@ -11,7 +11,8 @@ from torch import Tensor
 
 from persona_core.model.batching import Batch
 from persona_core.model.decoding import Row, arm_rows
-from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.model.padding import batches
+from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import SafetyDataset
 from persona_core.steering.plan import SteeringPlan
 

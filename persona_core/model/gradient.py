@@ -15,8 +15,9 @@ from torch import Tensor
 from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.model.batching import steered_tokens
+from persona_core.model.padding import batches
 from persona_core.model.rollouts import Rollout
-from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.model.wrapper import ModelWrapper
 
 _BATCH = 8
 Objective = Callable[[Float[Tensor, "row token vocab"], Sequence[int]], Tensor]

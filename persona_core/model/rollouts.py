@@ -13,7 +13,8 @@ from persona_core.base.messages import Message
 from persona_core.base.progress import Progress, silent
 from persona_core.base.records import digest
 from persona_core.model.decoding import Row, Sampling, generate_tokens
-from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.model.padding import batches
+from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
 Condition = Literal["persona", "default"]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from persona_core.model.batching import begin
 from persona_core.model.decoding import Row, arm_rows
-from persona_core.model.wrapper import ModelWrapper, batches
+from persona_core.model.padding import batches
+from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
 _BATCH = 16

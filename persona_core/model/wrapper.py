@@ -1,4 +1,4 @@
-"""ModelWrapper: the one module that knows nnsight. Tokens in; logits, activations and rollouts out."""
+"""ModelWrapper: one language model that can be run, read and steered. No other module knows nnsight."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from persona_core.model.compiled import Compilation, CompiledModel, wants_compil
 from persona_core.model.cpu_linear import lay_out
 from persona_core.model.kv_cache import is_whole, new_cache
 from persona_core.model.loading.load import LoadedModel, identify, load_model, longest_context
+from persona_core.model.padding import left_padded, positions
 from persona_core.settings.config import Config
 from persona_core.settings.installed import PluginManager
 from persona_core.settings.model_source import Notify
@@ -36,17 +37,18 @@ if hasattr(object, "save"):
     nnsight._c.unmount("save")
 
 Reduce = Callable[[int, Float[Tensor, "batch token hidden"]], Tensor]
+"""(layer, stream after that block) -> what `capture` keeps of it."""
 
 
 class _Sites(Interleaver):  # type: ignore[misc]
-    """nnsight's switchboard, at the sites that are read or edited: each other one would cost every token some time."""
+    """An nnsight interleaver that hooks only the modules we read or edit; hooking all of them would slow each token."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         super().__init__()
         self._sites = {id(module) for module in modules}
 
     def instrument(self, envoy: Any) -> None:
-        """Let a module hand over its input and output, where it is a site."""
+        """Hook a module if it is one of the sites."""
         if id(envoy._module) in self._sites:
             super().instrument(envoy)
 
@@ -54,9 +56,9 @@ class _Sites(Interleaver):  # type: ignore[misc]
 class ModelWrapper:
     """A language model whose residual stream can be read and steered.
 
-    One lock guards every forward: nnsight is not safe on two threads. Steering lives in a `steer` child of each
-    decoder layer, which nnsight sees as `layers[i].steer`; idle, it hands on its input itself. `nnsight` serves the
-    input and output of the model, of its decoder layers and of their `steer`, and of nothing else.
+    One lock guards every forward: nnsight is not safe on two threads. Each decoder layer passes its output through a
+    child module `steer`, which nnsight sees as `layers[i].steer`; while idle, it returns its input itself. `nnsight`
+    gives access to the inputs and outputs of the model, its decoder layers and their `steer` modules, and to no other.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class ModelWrapper:
         report: Notify = lambda line: None,
         loaded: LoadedModel | None = None,
     ) -> None:
-        """Load the configured model, or take one that is `loaded`; raise `ModelError` where it cannot be had."""
+        """Load the configured model, or wrap one that is `loaded` already; raise `ModelError` if loading fails."""
         self.config = config if plugins is None else config.opened_with(plugins)
         _use_all_cores()
         loaded = loaded or load_model(self.config, report)
@@ -106,7 +108,7 @@ class ModelWrapper:
 
     @cached_property
     def context_length(self) -> int:
-        """How many tokens prompt and reply may have together."""
+        """The most tokens that prompt and reply may have together."""
         return min(self.config.model.context, longest_context(self._model.config))
 
     @cached_property
@@ -143,7 +145,7 @@ class ModelWrapper:
         return tokens
 
     def n_tokens(self, messages: Sequence[Message]) -> int:
-        """Return how many tokens `encode` would give, were there no context."""
+        """Return the length of a conversation in tokens, even if it is longer than the context."""
         return len(self._tokens(messages))
 
     def _tokens(self, messages: Sequence[Message]) -> list[int]:
@@ -156,7 +158,7 @@ class ModelWrapper:
         return f"the prompt has {n_tokens} tokens, and the context {self.context_length}: shorten it{more}"
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the text of tokens, special ones left out."""
+        """Return the text of tokens, without special tokens."""
         return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
 
     def new_cache(self) -> Any:
@@ -165,7 +167,7 @@ class ModelWrapper:
 
     @cached_property
     def shares_caches(self) -> bool:
-        """Tell whether rows may have padding inside their cache: not where attention sees a window of places."""
+        """Whether rows may have padding inside their cache: False for layers that attend to a window of tokens."""
         return is_whole(self.new_cache())
 
     def forward(
@@ -178,10 +180,10 @@ class ModelWrapper:
         keep_logits: int = 1,
         differentiable: bool = False,
     ) -> Float[Tensor, "batch kept vocab"]:
-        """Run one forward and return the last `keep_logits` positions' logits, steered where `armed` says so.
+        """Run one forward, steered as `armed` says, and return the logits of the last `keep_logits` positions.
 
-        `mask` is False at padding, which comes before tokens and never ends a row. With a cache, `token_ids` are the
-        new tokens only. A `differentiable` forward keeps what a gradient with regard to what `armed` adds needs.
+        `mask` is False at padding, which precedes tokens and never ends a row. With a cache, `token_ids` holds the new
+        tokens only. A `differentiable` forward records what gradients with respect to the additions in `armed` need.
         """
         inputs = _inputs(token_ids, mask, cache)
         gradients = torch.enable_grad() if differentiable else torch.inference_mode()
@@ -197,10 +199,9 @@ class ModelWrapper:
         layers: Sequence[int],
         cache: Any = None,
     ) -> list[Tensor]:
-        """Run one forward and return `reduce(layer, hidden)` for each layer, in ascending order.
+        """Run one forward and return `reduce(layer, hidden)` for each of `layers`, which ascend.
 
-        The stream after block `layer` is reduced inside the trace, so that it is never kept; blocks after the last
-        layer do not run.
+        `reduce` runs inside the trace, so that no stream after a block is kept. Blocks after the last layer do not run.
         """
         envoys = self.nnsight.get(self._layers_path)
         inputs = _inputs(token_ids, mask, cache)
@@ -215,58 +216,47 @@ class ModelWrapper:
     ) -> tuple[Int[Tensor, "batch token"], Bool[Tensor, "batch token"]]:
         """Return sequences as one left-padded batch on the model's device, with the mask of real tokens.
 
-        They come `after` so many places of a cache. On CUDA no batch is 1 modulo 32 long: left-padded attention may be
-        wrong there (transformers #47651).
+        They follow `after` cached tokens a row. On CUDA the whole length is never 1 modulo 32: left-padded attention
+        may be wrong there (transformers #47651).
         """
-        longest = max(len(sequence) for sequence in sequences)
-        if self.device.type == "cuda" and len(sequences) > 1 and (after + longest) % 32 == 1:
-            longest += 1
-        filler = self.tokenizer.pad_token_id or 0
-        ids = torch.full((len(sequences), longest), filler)
-        mask = torch.zeros((len(sequences), longest), dtype=torch.bool)
-        for row, sequence in enumerate(sequences):
-            ids[row, longest - len(sequence) :] = torch.tensor(list(sequence))
-            mask[row, longest - len(sequence) :] = True
+        length = max(len(sequence) for sequence in sequences)
+        if self.device.type == "cuda" and len(sequences) > 1 and (after + length) % 32 == 1:
+            length += 1
+        ids, mask = left_padded(sequences, length, self.tokenizer.pad_token_id or 0)
         return ids.to(self.device), mask.to(self.device)
 
 
 def _inputs(token_ids: Tensor, mask: Tensor | None, cache: Any) -> dict[str, Any]:
-    """Return a forward's inputs: positions count real tokens, and a mask without padding is left out."""
+    """Return the keyword arguments of a forward; without padding it needs no mask and no positions."""
     inputs: dict[str, Any] = {"input_ids": token_ids, "past_key_values": cache, "use_cache": cache is not None}
     if mask is not None and not bool(mask.all()):
-        places = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -token_ids.shape[1] :]
-        inputs |= {"attention_mask": mask.long(), "position_ids": places}
+        inputs |= {"attention_mask": mask.long(), "position_ids": positions(mask, token_ids.shape[1])}
     return inputs
 
 
 @contextmanager
 def _armed(steers: Sequence[Steer], armed: Mapping[int, Armed]) -> Iterator[None]:
-    """Arm the steer modules for one forward, and leave them idle whatever happens in it."""
+    """Arm the steer modules for one forward, and make them idle again even if it fails."""
     try:
-        for layer, what in armed.items():
-            steers[layer].armed = what
+        for layer, steering in armed.items():
+            steers[layer].armed = steering
         yield
     finally:
         for layer in armed:
             steers[layer].armed = None
 
 
-def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Yield the places of sequences in batches of like length, longest first, so that little is padding."""
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-
-
 def _decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    wanted = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr,operator]
+    """Return the list of the decoder layers, and its path in the model."""
+    n_layers = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr,operator]
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return name, module
-    raise ModelError(f"{type(model).__name__} has no list of {wanted} decoder layers that can be steered")
+    raise ModelError(f"{type(model).__name__} has no list of {n_layers} decoder layers that can be steered")
 
 
 def _use_all_cores() -> None:
+    """Let torch use every core that this process may run on, unless OMP_NUM_THREADS says how many."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(cores)

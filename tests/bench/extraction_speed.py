@@ -20,8 +20,8 @@ from bench_tools import Timing, Work, arguments, interleaved, plain_model, prove
 from persona_core import ActivationExtractor, ModelWrapper, PersonaManager, get_config
 from persona_core.base.messages import Message, question_messages
 from persona_core.extraction.data import persona_dataset
+from persona_core.model.padding import batches
 from persona_core.model.rollouts import Rollout
-from persona_core.model.wrapper import batches
 
 REFERENCE, OURS = "one by one: `generate`, then `output_hidden_states`", "ours: sampled in batches, captured"
 FORWARD, LAST, HIDDEN = "plain forward", "plain forward, last logits only", "plain forward, `output_hidden_states`"
