@@ -1,4 +1,4 @@
-"""The decoding loop: one forward a token for a batch of rows, each with its own plan and its own random stream."""
+"""Decoding: generate tokens for a batch of rows, one forward a token, each row with its own plan and random stream."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from persona_core.steering.layer import ArmedLayer, arm
 from persona_core.steering.plan import SteeringPlan
 
 _TOP = 512
+"""How many of the likeliest tokens are sorted first: they nearly always hold the whole top-p mass."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are picked. Temperature 0 is greedy; a row's seed is the only source of chance."""
+    """How tokens are picked. Temperature 0 is greedy; otherwise a row's seed decides every token."""
 
     max_new_tokens: int = 256
     temperature: float = 0.7
@@ -38,7 +39,7 @@ class Sampling:
 
 @dataclass
 class Row:
-    """One sequence of a batch: its prompt, what is done to it, and what came out so far."""
+    """One sequence of a batch: its prompt, its steering plan, the reply's tokens so far, and why the reply ended."""
 
     prompt: Sequence[int]
     plan: SteeringPlan
@@ -48,16 +49,16 @@ class Row:
 
     @property
     def live(self) -> bool:
-        """Tell whether the row goes on."""
+        """Whether the reply has not ended yet."""
         return not self.finish
 
 
 @dataclass(frozen=True)
-class _Running:
-    """A row that has not ended, with its random stream."""
+class _RunningRow:
+    """A row whose reply has not ended, with its random stream."""
 
     row: Row
-    chance: torch.Generator
+    random: torch.Generator
 
 
 def generate_tokens(
@@ -68,83 +69,86 @@ def generate_tokens(
     armed: Mapping[int, ArmedLayer] | None = None,
     kept: KeptCache | None = None,
 ) -> Iterator[list[int | None]]:
-    """Yield one step at a time: each row's new token, or None where the row has ended.
+    """Generate tokens step by step; yield each row's new token, or None for a row that has ended.
 
-    Every row has its own plan, and comes out as it would alone. The loop may be closed at any moment. `kept`
-    (one row only) is extended in place; `armed` (see `arm_rows`) holds the tallies afterwards. Raises
-    `SafetyUnavailable` where a floor does not hold.
+    Each row gets the reply that it would get alone. The caller may close the generator at any time. The loop extends
+    `kept` in place (one row only), and leaves the tallies in `armed` (see `arm_rows`). Raises `SafetyUnavailable` when
+    a floor is not held.
     """
     armed = arm_rows(model, rows) if armed is None else armed
-    running = [_Running(row, torch.Generator().manual_seed(row.seed)) for row in rows]
-    batch = _prompts(model, rows, armed) if kept is None else _after(model, rows[0], kept)
+    running = [_RunningRow(row, torch.Generator().manual_seed(row.seed)) for row in rows]
+    batch = _prompts(model, rows, armed) if kept is None else _new_part(model, rows[0], kept)
     steps: Steps = EagerSteps(model, batch, armed, kept, sampling.max_new_tokens)
     try:
         for _ in range(sampling.max_new_tokens):
-            picked = pick(steps.logits()[:, -1], sampling, [each.chance for each in running])
-            for each, token in zip(running, picked, strict=True):
-                _take(model, each.row, token, sampling)
-            yield _step(rows, running)
-            live = [place for place, each in enumerate(running) if each.row.live]
+            picked = pick(steps.logits()[:, -1], sampling, [running_row.random for running_row in running])
+            for running_row, token in zip(running, picked, strict=True):
+                _append(model, running_row.row, token, sampling)
+            yield _new_tokens(rows, running)
+            live = [index for index, running_row in enumerate(running) if running_row.row.live]
             if not live:
                 return
-            steps, running = steps.go_on(picked, live), [running[place] for place in live]
+            steps, running = steps.go_on(picked, live), [running[index] for index in live]
     finally:
         steps.close()
 
 
 def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
-    """Return layer -> what the rows' plans do there, with empty tallies."""
+    """Return layer -> the steering of every row there, with empty tallies."""
     return arm([row.plan for row in rows], model.device)
 
 
-def pick(logits: Float[Tensor, "rows vocab"], sampling: Sampling, chances: Sequence[torch.Generator]) -> list[int]:
+def pick(logits: Float[Tensor, "rows vocab"], sampling: Sampling, streams: Sequence[torch.Generator]) -> list[int]:
     """Pick one token a row: the likeliest at temperature 0, else by inverse transform within the top-p mass."""
     if sampling.temperature == 0:
         return [int(token) for token in logits.argmax(-1)]
-    odds = torch.softmax(logits.float() / sampling.temperature, -1).cpu()
-    uniform = torch.cat([torch.rand(1, generator=chance, dtype=torch.float64) for chance in chances])
+    probabilities = torch.softmax(logits.float() / sampling.temperature, -1).cpu()
+    uniform = torch.cat([torch.rand(1, generator=stream, dtype=torch.float64) for stream in streams])
     order = None
     if sampling.top_p < 1:
-        odds, order = _nucleus(odds, sampling.top_p)
-    reached = odds.double().cumsum(-1)
-    places = torch.searchsorted(reached, (uniform * reached[:, -1]).unsqueeze(-1)).clamp_max(odds.shape[1] - 1)
-    chosen: Int[Tensor, "rows 1"] = places if order is None else order.gather(1, places)
-    return [int(token) for token in chosen[:, 0]]
+        probabilities, order = _nucleus(probabilities, sampling.top_p)
+    cumulative = probabilities.double().cumsum(-1)
+    ranks = torch.searchsorted(cumulative, (uniform * cumulative[:, -1]).unsqueeze(-1))
+    ranks = ranks.clamp_max(probabilities.shape[1] - 1)
+    tokens: Int[Tensor, "rows 1"] = ranks if order is None else order.gather(1, ranks)
+    return [int(token) for token in tokens[:, 0]]
 
 
-def _nucleus(odds: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
-    """Return the likeliest tokens' odds, zero beyond the top-p mass, and which tokens they are."""
-    likely, order = odds.topk(min(_TOP, odds.shape[1]), dim=-1)
+def _nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """Return the likeliest tokens' probabilities in descending order, zero beyond the top-p mass, and their ids."""
+    likely, order = probabilities.topk(min(_TOP, probabilities.shape[1]), dim=-1)
     if bool((likely.sum(-1) < top_p).any()):
-        likely, order = odds.sort(dim=-1, descending=True)
+        likely, order = probabilities.sort(dim=-1, descending=True)
     before = likely.cumsum(-1) - likely
     return likely.masked_fill(before >= top_p, 0), order
 
 
 def _prompts(model: ModelWrapper, rows: Sequence[Row], armed: Mapping[int, ArmedLayer]) -> Batch:
-    """Return the prompts as a batch; what rows of one plan begin with alike has run."""
+    """Return the prompts as a batch, in which the beginnings that rows of one plan share have already run."""
     limits = [len(row.prompt) - 1 for row in rows]
-    return begin(model, [row.prompt for row in rows], limits, armed=armed, kinds=[row.plan.kind() for row in rows])
+    keys = [row.plan.kind() for row in rows]
+    return begin(model, [row.prompt for row in rows], limits, armed=armed, steering_keys=keys)
 
 
-def _after(model: ModelWrapper, row: Row, kept: KeptCache) -> Batch:
-    """Return a batch of the prompt's tokens that the kept cache does not hold."""
+def _new_part(model: ModelWrapper, row: Row, kept: KeptCache) -> Batch:
+    """Return the prompt's tokens that the kept cache does not hold, as a batch."""
     ids, mask = model.pad([row.prompt])
     return Batch.at_start(ids[:, len(kept.tokens) :], mask, kept.cache)
 
 
-def _take(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> None:
+def _append(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> None:
     row.tokens.append(token)
     row.finish = _finish(model, row, token, sampling)
 
 
-def _step(rows: Sequence[Row], running: Sequence[_Running]) -> list[int | None]:
+def _new_tokens(rows: Sequence[Row], running: Sequence[_RunningRow]) -> list[int | None]:
     """Return each row's new token, or None for the rows that had ended before."""
-    new = {id(each.row): each.row.tokens[-1] for each in running}
-    return [new.get(id(row)) for row in rows]
+    newest = {id(running_row.row): running_row.row.tokens[-1] for running_row in running}
+    return [newest.get(id(row)) for row in rows]
 
 
 def _finish(model: ModelWrapper, row: Row, token: int, sampling: Sampling) -> str:
+    """Return why the reply ends with this token; empty if it goes on."""
     if token in model.end_tokens:
         return "end"
     if len(row.prompt) + len(row.tokens) >= model.context_length:

@@ -1,4 +1,4 @@
-"""Steps: one forward a token for the rows that run, eager or compiled.
+"""Steps: the forwards of the decoding loop, one token a row each, eager or in the compiled copy.
 
 Both kinds return logits, accept the sampled tokens, and on `close()` finish the tallies and the kept cache.
 """
@@ -46,76 +46,79 @@ def _extended(kept: KeptCache | None, ids: Int[Tensor, "rows token"]) -> Iterato
 
 
 class Steps(Protocol):
-    """The rest of a batch, step by step."""
+    """Runs the rest of a batch, one token a row at a time."""
 
     def logits(self) -> Logits:
-        """Run the next forward; raise `SafetyUnavailable` where a floor does not hold."""
+        """Run the next forward and return its logits; raise `SafetyUnavailable` if a floor is not held."""
         ...
 
     def go_on(self, tokens: Sequence[int], live: Sequence[int]) -> Steps:
-        """Give every running row its new token, leave out the rows that are not live, and return what runs them."""
+        """Give every running row its new token, drop the rows that are not live, and return the steps that go on."""
         ...
 
     def close(self) -> None:
-        """Settle tallies and the kept cache."""
+        """Finish the tallies and the kept cache."""
         ...
 
 
 @dataclass
 class EagerSteps:
-    """Forwards of the wrapped model. `room` is how many tokens may still come."""
+    """Forwards of the wrapped model. `tokens_left` is how many more tokens a row may get."""
 
     model: ModelWrapper
     batch: Batch
     armed: Mapping[int, ArmedLayer]
     kept: KeptCache | None
-    room: int
+    tokens_left: int
 
     def __post_init__(self) -> None:
         self.floor = FloorCheck.of(self.armed.values())
 
     def logits(self) -> Logits:
-        """Run the next forward and look at every floor."""
+        """Run the next forward and check every floor."""
         with _extended(self.kept, self.batch.ids):
             logits = self.batch.run(self.model, self.armed)
         if self.floor is not None:
             self.floor.check()
-        self.room -= 1
+        self.tokens_left -= 1
         return logits
 
     def go_on(self, tokens: Sequence[int], live: Sequence[int]) -> Steps:
-        """Go on in a smaller batch where rows have ended, and compiled where the model is ready for that."""
+        """Shrink the batch if rows have ended, and hand over to the compiled copy once that is worthwhile."""
         if len(live) < len(tokens):
             self.batch = self.batch.select(live)
-            self.armed = {layer: what.select(live) for layer, what in self.armed.items()}
+            self.armed = {layer: steering.select(live) for layer, steering in self.armed.items()}
             self.floor = FloorCheck.of(self.armed.values())
-        self.batch = self.batch.then([tokens[place] for place in live])
+        self.batch = self.batch.then([tokens[index] for index in live])
         compiled = self.model.compilation.compiled_after_step()
         return self if compiled is None else CompiledSteps.of(self, compiled)
 
     def close(self) -> None:
-        """Leave everything as it is."""
+        """Do nothing: every forward has left tallies and cache complete."""
 
 
 @dataclass
 class CompiledSteps:
-    """Forwards of the compiled copy, on static buffers. Rows that have ended run on, uncounted."""
+    """Forwards of the compiled copy, on static buffers. Rows that have ended still run, but are not counted."""
 
-    before: EagerSteps
+    eager: EagerSteps
+    """The steps that ran before, with the tallies and the kept cache that `close` completes."""
     compiled: CompiledModel
     graph: Graph
-    places: list[int]
+    slots: list[int]
+    """For each running row, its row in the graph's buffers."""
     start: int
+    """How many tokens a row of the eager cache holds, padding included."""
     counts: Float[Tensor, "rows"]
     projections: dict[int, list[Float[Tensor, "rows"]]]
-    done: int = 0
+    n_run: int = 0
 
     @classmethod
     def of(cls, eager: EagerSteps, compiled: CompiledModel) -> CompiledSteps:
-        """Take over where eager steps stand: their cache, their masks and their next tokens."""
+        """Continue from eager steps: copy their cache, their mask and their next tokens into a graph."""
         batch, n_rows = eager.batch, len(eager.batch.ids)
         start = batch.mask.shape[1] - 1
-        graph = compiled.graph(n_rows, start + 1 + eager.room, eager.armed)
+        graph = compiled.graph(n_rows, start + 1 + eager.tokens_left, eager.armed)
         counts = torch.zeros(len(graph.live), device=batch.ids.device)
         steps = cls(
             eager,
@@ -130,48 +133,48 @@ class CompiledSteps:
         return steps
 
     def logits(self) -> Logits:
-        """Run the next token of every row."""
-        with self.before.model.lock, _extended(self.before.kept, self.graph.ids):
-            self.graph.mask[..., self.start + self.done] = True
-            found, floors_held = self.compiled.step(self.graph)
-        self.done += 1
+        """Run the next token of every row, whether it has ended or not."""
+        with self.eager.model.lock, _extended(self.eager.kept, self.graph.ids):
+            self.graph.mask[..., self.start + self.n_run] = True
+            logits, floors_held = self.compiled.step(self.graph)
+        self.n_run += 1
         self.counts += self.graph.live
-        for layer, read in self.projections.items():
-            read.append(self.graph.steers[layer].latest.clone())
+        for layer, readings in self.projections.items():
+            readings.append(self.graph.steers[layer].latest.clone())
         if not bool(floors_held):
             raise not_held()
-        return found[self.places]
+        return logits[self.slots]
 
     def go_on(self, tokens: Sequence[int], live: Sequence[int]) -> Steps:
-        """Give the rows their tokens; the buffers stay as large as they are."""
-        places = torch.tensor(self.places, device=self.graph.ids.device)
-        self.graph.ids[places, 0] = torch.tensor(list(tokens), device=places.device)
+        """Write the rows' new tokens into the buffers, which keep their size."""
+        slots = torch.tensor(self.slots, device=self.graph.ids.device)
+        self.graph.ids[slots, 0] = torch.tensor(list(tokens), device=slots.device)
         self.graph.positions += 1
-        gone = set(range(len(tokens))) - set(live)
-        self.graph.live[[self.places[place] for place in gone]] = False
-        self.places = [self.places[place] for place in live]
+        ended = set(range(len(tokens))) - set(live)
+        self.graph.live[[self.slots[index] for index in ended]] = False
+        self.slots = [self.slots[index] for index in live]
         return self
 
     def close(self) -> None:
-        """Count what was done, and give the kept cache the new tokens."""
-        if self.done:
-            for layer, what in self.before.armed.items():
-                read = torch.stack(self.projections[layer], 1) if layer in self.projections else None
-                self.graph.steers[layer].read(what, self.counts, read)
-        kept = self.before.kept
+        """Add the graph's sums to the tallies, and copy the new keys and values into the kept cache."""
+        if self.n_run:
+            for layer, steering in self.eager.armed.items():
+                readings = torch.stack(self.projections[layer], 1) if layer in self.projections else None
+                self.graph.steers[layer].read(steering, self.counts, readings)
+        kept = self.eager.kept
         if kept is None or not kept.tokens:
             return
         for growing, static in zip(kept.cache.layers, self.graph.cache.layers, strict=True):
-            new = slice(self.start, self.start + self.done)
+            new = slice(self.start, self.start + self.n_run)
             growing.update(static.keys[:1, :, new], static.values[:1, :, new])
 
     def _fill(self, batch: Batch, n_rows: int) -> None:
-        graph, room = self.graph, [floor_slack(self.before.armed[layer]) for layer in self.graph.steers]
+        graph, slacks = self.graph, [floor_slack(self.eager.armed[layer]) for layer in self.graph.steers]
         graph.live.fill_(False)
         graph.live[:n_rows] = True
         graph.slack.zero_()
-        for row, found in zip(graph.slack, room, strict=True):
-            row[:n_rows] = found
+        for buffer, slack in zip(graph.slack, slacks, strict=True):
+            buffer[:n_rows] = slack
         graph.mask.fill_(False)
         graph.mask[:, 0, 0, : self.start] = batch.mask[:1, :-1]
         graph.mask[:n_rows, 0, 0, : self.start] = batch.mask[:, :-1]

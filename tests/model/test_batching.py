@@ -59,11 +59,11 @@ def test_all_tokens_are_steered_but_padding_and_the_first_of_each_row():
 @given(st.lists(TOKENS, min_size=1, max_size=8), st.data())
 def test_groups_hold_every_row_once_and_what_they_share_is_the_same(rows, data):
     limits = [data.draw(st.integers(0, len(row) - 1)) for row in rows]
-    kinds = [data.draw(st.sampled_from("ab")) for _ in rows]
-    groups = split(rows, limits, kinds)
+    keys = [data.draw(st.sampled_from("ab")) for _ in rows]
+    groups = split(rows, limits, keys)
     assert sorted(row for group in groups for row in group.rows) == list(range(len(rows)))
     for group in groups:
-        assert len({(kinds[row], tuple(rows[row][: group.shared])) for row in group.rows}) == 1 or not group.shared
+        assert len({(keys[row], tuple(rows[row][: group.shared])) for row in group.rows}) == 1 or not group.shared
         assert all(group.shared <= limits[row] for row in group.rows)
 
 
