@@ -1,4 +1,4 @@
-"""Model: one language model, found, loaded and run; the one room that knows nnsight and transformers.
+"""Model: one language model, found, loaded and run; the only room that knows nnsight and transformers.
 
 May import `steering`, `personas` and below.
 """

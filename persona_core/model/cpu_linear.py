@@ -1,9 +1,9 @@
-"""Linear layers on a CPU, read as fast as the memory allows.
+"""CpuLinear: linear layers that run on a CPU as fast as its memory can deliver the weights.
 
-In float32 torch calls the BLAS that it was built with. Where that was measured (`tests/bench/cpu_linear.py`,
-docs/performance.md) it reads the weights of one row at less than half the memory's rate, unless they lie by column;
-and with more rows oneDNN, which torch brings for its other precisions, is quicker than it. So weights that are taller
-than wide are laid out by column, and only a single row is left to torch.
+In float32 torch calls the BLAS that it was built with. We measured it (`tests/bench/cpu_linear.py`,
+docs/performance.md): for one row it reads the weights at less than half the memory's rate, unless they are stored
+column by column; for more rows oneDNN, which torch ships for its other precisions, is faster. So we store weights that
+are taller than wide by column, and leave only single rows to torch.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _TALL = 1.5
-"""Times as many outputs as inputs from which reading by column is quicker."""
+"""Ratio of outputs to inputs from which reading by column is faster."""
 
 
 class CpuLinear(nn.Linear):
-    """The same product as `nn.Linear` up to rounding; its very own where a gradient may flow, or torch compiles."""
+    """Computes the product of `nn.Linear` up to rounding, and exactly it under gradients or torch's compiler."""
 
     def forward(self, hidden: Float[Tensor, "... in"]) -> Float[Tensor, "... out"]:
         """Return `hidden @ weight.T + bias`."""
         plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
         if plain or hidden.shape[:-1].numel() < 2 or hidden.dtype != torch.float32:
             return functional.linear(hidden, self.weight, self.bias)
-        found: Tensor = _onednn(hidden, self.weight, self.bias, "none", [], "")
-        return found
+        product: Tensor = _onednn(hidden, self.weight, self.bias, "none", [], "")
+        return product
 
 
 def lay_out(model: nn.Module) -> None:
-    """Make a model's plain float32 linear layers on a CPU quick; their shapes and values stay the same."""
+    """Turn a model's plain float32 linear layers on a CPU into `CpuLinear`; shapes and values stay the same."""
     if _onednn is None:
         return
     layers = [module for module in model.modules() if type(module) is nn.Linear and _is_plain(module.weight)]
@@ -48,15 +48,15 @@ def _is_plain(weight: Tensor) -> bool:
 
 
 def _lay_out(weight: nn.Parameter, by_column: bool) -> None:
-    """Move a weight to memory of its own: one that stayed in the file's mapping would keep all of it resident.
+    """Copy a weight out of the mapped file: a single weight left there would keep the whole file resident.
 
-    In place, so that whatever shares it (tied embeddings) goes on sharing it.
+    The parameter stays the same object, so that tied embeddings stay tied.
     """
     weight.data = weight.data.t().contiguous().t() if by_column else weight.data.clone()
 
 
 def _find_onednn() -> Any:
-    """Return oneDNN's linear layer; None where this torch has none."""
+    """Return oneDNN's linear operation, or None if this build of torch has none."""
     available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not available or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return None

@@ -1,6 +1,6 @@
-"""Gradients: which way a small addition to the residual stream makes something likelier, at every layer at once.
+"""Gradients: the small addition to the residual stream that makes replies likelier, at every layer at once.
 
-A mean difference says where replies lie; a gradient says what brings them about.
+A mean difference says where the activations of replies lie; a gradient says what makes the model give such replies.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from persona_core.model.wrapper import ModelWrapper
 
 _BATCH = 8
 Objective = Callable[[Float[Tensor, "row token vocab"], Sequence[int]], Tensor]
-"""(log-probabilities of the last tokens, places of the rows) -> one number, summed over the rows."""
+"""(log-probabilities of the last tokens, indices of the batch's sequences) -> one number, summed over the rows."""
 
 
 @dataclass
 class Displacement:
-    """Adds one leaf tensor to every token that is kept, so that a gradient flows back to it."""
+    """Adds one leaf tensor to the stream at every token in `keep`, so that the gradient flows back to it."""
 
     leaf: Float[Tensor, "hidden"]
     keep: Bool[Tensor, "row token"]
@@ -46,16 +46,16 @@ def displacement_gradient(
     progress: Progress = silent,
     stage: str = "gradient",
 ) -> Float[Tensor, "layer hidden"]:
-    """Return the mean over sequences of the objective's gradient with regard to an addition after each block.
+    """Return the objective's gradient with respect to an addition after each block, averaged over the sequences.
 
-    The addition is the same at every token but the first. Row `i` is the gradient after block `i`.
+    Every token but the first gets the same addition. Row `i` is the gradient after block `i`.
     """
     total = torch.zeros(model.n_layers, model.identity.hidden_size)
     done = 0
-    for places in batches([len(sequence) for sequence in sequences], _BATCH):
+    for indices in batches([len(sequence) for sequence in sequences], _BATCH):
         progress(stage, done, len(sequences))
-        total += _batch_gradient(model, [sequences[place] for place in places], places, objective, keep_logits)
-        done += len(places)
+        total += _batch_gradient(model, [sequences[index] for index in indices], indices, objective, keep_logits)
+        done += len(indices)
     progress(stage, done, len(sequences))
     return total / len(sequences)
 
@@ -63,15 +63,15 @@ def displacement_gradient(
 def reply_gradient(
     model: ModelWrapper, rollouts: Sequence[Rollout], *, progress: Progress = silent, stage: str = "gradient"
 ) -> Float[Tensor, "layer hidden"]:
-    """Return which way each layer's stream makes the replies likelier where no system prompt asks for them.
+    """Return the gradient of the replies' mean log-probability per token, after the bare question.
 
-    In units of the mean log-probability a token, per unit of the stream. The replies follow the bare question.
+    The system prompt that asked for such replies is left out. The unit is nats a token per unit of the stream.
     """
     prompts = [model.encode(question_messages(rollout.messages[-1]["content"])) for rollout in rollouts]
     replies = [rollout.token_ids[rollout.response_start :] for rollout in rollouts]
 
-    def likelihood(log_probs: Float[Tensor, "row token vocab"], places: Sequence[int]) -> Tensor:
-        return torch.stack([_mean(log_probs[row], replies[place]) for row, place in enumerate(places)]).sum()
+    def likelihood(log_probs: Float[Tensor, "row token vocab"], indices: Sequence[int]) -> Tensor:
+        return torch.stack([_mean(log_probs[row], replies[index]) for row, index in enumerate(indices)]).sum()
 
     sequences = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
     longest = max(len(reply) for reply in replies)
@@ -79,12 +79,12 @@ def reply_gradient(
 
 
 def _mean(log_probs: Float[Tensor, "token vocab"], reply: Sequence[int]) -> Tensor:
-    chosen = torch.tensor(list(reply), device=log_probs.device)
-    return log_probs[-len(reply) - 1 : -1].gather(-1, chosen[:, None]).mean()
+    tokens = torch.tensor(list(reply), device=log_probs.device)
+    return log_probs[-len(reply) - 1 : -1].gather(-1, tokens[:, None]).mean()
 
 
 def _batch_gradient(
-    model: ModelWrapper, sequences: Sequence[Sequence[int]], places: Sequence[int], objective: Objective, keep: int
+    model: ModelWrapper, sequences: Sequence[Sequence[int]], indices: Sequence[int], objective: Objective, keep: int
 ) -> Float[Tensor, "layer hidden"]:
     ids, mask = model.pad(sequences)
     steered = steered_tokens(mask)
@@ -92,6 +92,6 @@ def _batch_gradient(
     moved = {layer: Displacement(leaves[layer], steered) for layer in range(model.n_layers)}
     logits = model.forward(ids, mask=mask, armed=moved, keep_logits=keep, differentiable=True)
     with torch.enable_grad():
-        objective(torch.log_softmax(logits.float(), -1), places).backward()  # type: ignore[no-untyped-call]
+        objective(torch.log_softmax(logits.float(), -1), indices).backward()  # type: ignore[no-untyped-call]
     assert leaves.grad is not None
     return leaves.grad.cpu()

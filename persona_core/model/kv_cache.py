@@ -1,6 +1,6 @@
-"""A key-value cache with room to grow: a new token is written in place, where transformers copies the whole cache.
+"""A key-value cache with spare room: it writes a new token in place, where transformers copies the whole cache.
 
-The keys and values are what transformers' own cache holds; only where they lie in memory differs.
+It holds the same keys and values as transformers' own cache; only their place in memory differs.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 _LEAST_ROOM = 64
 _SHARE = 8
-"""Room for one more token in this many is added at a time: memory beyond need stays small, and copies are rare."""
+"""A full buffer grows by one eighth: little memory is wasted, and copies are rare."""
 
 States = Float[Tensor, "row head token width"]
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """One layer's cache. `keys` and `values` are views of buffers that have room behind them."""
+    """One layer's cache. `keys` and `values` are views of buffers with spare room at the end."""
 
     _buffers: tuple[States, States] | None = None
 
     def update(self, key_states: States, value_states: States, *_: Any, **__: Any) -> tuple[States, States]:
-        """Add the new tokens and return everything; the first tokens are kept as they come."""
+        """Append the new tokens and return all keys and values; the first tokens are stored without a copy."""
         if not self.get_seq_length():
             self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
             self.keys, self.values, self._buffers = key_states, value_states, None
@@ -44,7 +44,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self.keys, self.values = (buffer[..., :end, :] for buffer in self._buffers)
 
     def _has_room(self, end: int) -> bool:
-        """Tell whether the buffers go that far, and still hold the keys: rows may have been picked or repeated."""
+        """Tell whether the buffers reach to `end` and still hold the keys: selecting rows puts the keys elsewhere."""
         assert self.keys is not None
         return (
             self._buffers is not None
@@ -54,7 +54,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         )
 
     def _grow(self, held: int, room: int) -> None:
-        """Move what is held into larger buffers."""
+        """Move the `held` tokens into buffers for `room` tokens."""
         assert self.keys is not None
         assert self.values is not None
         grown = []
@@ -70,7 +70,7 @@ def _growing() -> GrowingLayer:
 
 
 def new_cache(config: Any) -> DynamicCache:
-    """Return an empty cache for a model; layers that attend to a window of tokens keep transformers' own kind."""
+    """Return an empty cache for a model; layers that attend to a window of tokens keep transformers' own class."""
     cache = DynamicCache(config=config)
     cache.layers = [_growing() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

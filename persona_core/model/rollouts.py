@@ -1,4 +1,4 @@
-"""Sample replies in length-sorted batches, keeping each finished batch on disk so that a killed run goes on."""
+"""Rollouts: sample replies in length-sorted batches; each finished batch is kept on disk, so a killed run resumes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Condition = Literal["persona", "default"]
 
 @dataclass(frozen=True)
 class Rollout:
-    """`token_ids[response_start:]` is the reply as it was sampled; `score` is a judge's, where one has read it."""
+    """A sampled reply: `token_ids[response_start:]` are its tokens, and `score` is the judge's if one has scored it."""
 
     messages: tuple[Message, ...]
     response: str
@@ -39,17 +39,17 @@ class Rollout:
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """A conversation to be answered, and the condition it stands for; steered by a plan, where one is given."""
+    """A conversation to answer, the condition that it belongs to, and the plan that steers the reply."""
 
     messages: tuple[Message, ...]
     condition: Condition
     plan: SteeringPlan = UNSTEERED
     seed: int | None = None
-    """Where none is given, one made from the seed of all and the request's place."""
+    """None for a seed made from that of all requests and the index of this one."""
 
 
 def reply_cache(path: Path | None) -> LineCache:
-    """Open a cache of replies' tokens, kept by model, prompt, sampling and seed."""
+    """Open a cache of replies' tokens, keyed by model, prompt, sampling, seed and plan; in memory without a path."""
     return LineCache.open(path, "tokens")
 
 
@@ -63,14 +63,14 @@ def roll_out(
     progress: Progress = silent,
     stage: str = "replies",
 ) -> list[Rollout]:
-    """Answer every request, in its order. Row `i` of a condition has a seed of its own made from `seed` and `i`."""
+    """Answer every request, in order. Request `i` is sampled with its own seed, or one made from `seed` and `i`."""
     prompts = [model.encode(request.messages) for request in requests]
     rows = [
         Row(prompt, request.plan, seed * 1_000_003 + index if request.seed is None else request.seed)
         for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
     ]
     replies = sample_rows(model, rows, sampling, cache, progress=progress, stage=stage)
-    return [_rollout(model, *each) for each in zip(requests, prompts, replies, strict=True)]
+    return [_rollout(model, *answered) for answered in zip(requests, prompts, replies, strict=True)]
 
 
 def sample_rows(
@@ -82,14 +82,14 @@ def sample_rows(
     progress: Progress = silent,
     stage: str = "replies",
 ) -> list[list[int]]:
-    """Return the reply's tokens of every row; rows that the cache holds are not sampled again."""
+    """Return the reply's tokens for every row; sample only rows that the cache does not hold."""
     cache = cache or reply_cache(None)
     keys = [_reply_key(model, row, sampling) for row in rows]
     missing = [index for index, key in enumerate(keys) if key not in cache.entries]
     done = len(rows) - len(missing)
     progress(stage, done, len(rows))
     for batch in batches([len(rows[index].prompt) for index in missing], model.config.extraction.batch_size):
-        sampled = [missing[place] for place in batch]
+        sampled = [missing[index] for index in batch]
         for _ in generate_tokens(model, [rows[index] for index in sampled], sampling):
             pass
         cache.add({keys[index]: rows[index].tokens for index in sampled})
@@ -99,7 +99,7 @@ def sample_rows(
 
 
 def _reply_key(model: ModelWrapper, row: Row, sampling: Sampling) -> str:
-    """Return what a reply is kept by: the same key is the same reply."""
+    """Return a key that is equal for rows that get the same reply."""
     key = [model.identity.fingerprint, str(model.dtype), list(row.prompt), repr(sampling), row.seed]
     if row.plan.changes:
         key.append(row.plan.digest())

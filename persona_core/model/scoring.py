@@ -1,4 +1,4 @@
-"""How likely the model finds a reply: teacher-forced log-probabilities, and what a plan changes in them."""
+"""Scoring: how likely the model finds a reply (teacher-forced log-probabilities), and what a plan changes in that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reply_log_probs(
 def next_logits(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan = UNSTEERED
 ) -> Float[Tensor, "row vocab"]:
-    """Return the logits of the token that follows each prompt, steered by a plan; float32, on the CPU."""
+    """Return the logits of the token that follows each prompt, steered by a plan, in float32 on the CPU."""
     logits: dict[int, Tensor] = {}
     for indices in batches([len(prompt) for prompt in prompts], _BATCH):
         rows = [prompts[index] for index in indices]
@@ -53,20 +53,21 @@ def plan_costs(
     replies: Sequence[Sequence[int]],
     plans: Sequence[SteeringPlan],
 ) -> list[tuple[float, float]]:
-    """Return the same for each of several plans; the unsteered side runs once."""
-    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in plans]
-    for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
-        chosen = [prompts[p] for p in places], [replies[p] for p in places]
-        plain = _logits(model, *chosen, UNSTEERED)
-        for costs, plan in zip(found, plans, strict=True):
-            both = _rows(plain, chosen[1]), _rows(_logits(model, *chosen, plan), chosen[1])
-            costs += [_cost(*pair) for pair in zip(*both, strict=True)]
-    return [tuple(float(torch.cat(side).mean()) for side in zip(*costs, strict=True)) for costs in found]  # type: ignore[misc]
+    """Return the `plan_cost` of each plan; the unsteered side runs once."""
+    costs_by_plan: list[list[tuple[Tensor, Tensor]]] = [[] for _ in plans]
+    for indices in batches(_lengths(prompts, replies), _BATCH):
+        batch = [prompts[index] for index in indices], [replies[index] for index in indices]
+        plain = _logits(model, *batch, UNSTEERED)
+        for costs, plan in zip(costs_by_plan, plans, strict=True):
+            sides = _rows(plain, batch[1]), _rows(_logits(model, *batch, plan), batch[1])
+            costs += [_cost(*pair) for pair in zip(*sides, strict=True)]
+    return [tuple(float(torch.cat(cost).mean()) for cost in zip(*costs, strict=True)) for costs in costs_by_plan]  # type: ignore[misc]
 
 
 def _cost(
     plain: Float[Tensor, "token vocab"], steered: Float[Tensor, "token vocab"]
 ) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
+    """Return each token's KL from `plain` to `steered`, and 1 where both have the same likeliest successor, else 0."""
     kl = (plain.exp() * (plain - steered)).sum(-1)
     return kl, (plain.argmax(-1) == steered.argmax(-1)).float()
 
@@ -87,7 +88,7 @@ def plan_gains(
     replies: Sequence[Sequence[int]],
     plans: Sequence[SteeringPlan],
 ) -> Float[Tensor, "plan row"]:
-    """Return the same for each of several plans; the unsteered side runs once."""
+    """Return the `plan_gain` of each plan; the unsteered side runs once."""
     plain = _means(model, prompts, replies, UNSTEERED)
     return torch.stack([_means(model, prompts, replies, plan) - plain for plan in plans])
 
@@ -97,12 +98,16 @@ def _means(
 ) -> Float[Tensor, "row"]:
     """Return the mean log-probability per token of each reply after its prompt."""
     means = torch.zeros(len(prompts))
-    for places in batches([len(prompts[p]) + len(replies[p]) for p in range(len(prompts))], _BATCH):
-        log_probs = _log_probs(model, [prompts[p] for p in places], [replies[p] for p in places], plan)
-        for place, found in zip(places, log_probs, strict=True):
-            reply = torch.tensor(list(replies[place]), device=model.device)
-            means[place] = found.gather(-1, reply[:, None]).mean()
+    for indices in batches(_lengths(prompts, replies), _BATCH):
+        rows = _log_probs(model, [prompts[index] for index in indices], [replies[index] for index in indices], plan)
+        for index, log_probs in zip(indices, rows, strict=True):
+            reply = torch.tensor(list(replies[index]), device=model.device)
+            means[index] = log_probs.gather(-1, reply[:, None]).mean()
     return means
+
+
+def _lengths(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]) -> list[int]:
+    return [len(prompt) + len(reply) for prompt, reply in zip(prompts, replies, strict=True)]
 
 
 def _log_probs(
@@ -115,16 +120,16 @@ def _log_probs(
 def _logits(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
 ) -> Float[Tensor, "row token vocab"]:
-    """Return the logits of the longest reply's tokens and the one before, for every row."""
-    whole = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
-    armed = arm_rows(model, [Row(sequence, plan) for sequence in whole])
-    batch = begin(model, whole, [len(prompt) - 1 for prompt in prompts], armed=armed)
+    """Return the logits at the longest reply's tokens and the token before it, for every row."""
+    sequences = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
+    armed = arm_rows(model, [Row(sequence, plan) for sequence in sequences])
+    batch = begin(model, sequences, [len(prompt) - 1 for prompt in prompts], armed=armed)
     return batch.run(model, armed, max(len(reply) for reply in replies) + 1)
 
 
 def _rows(
     logits: Float[Tensor, "row token vocab"], replies: Sequence[Sequence[int]]
 ) -> Iterator[Float[Tensor, "token vocab"]]:
-    """Yield each row's log-probabilities in float32; never all rows' at once."""
+    """Yield the log-probabilities that predict each row's reply, in float32 and one row at a time to save memory."""
     for row, reply in zip(logits, replies, strict=True):
         yield torch.log_softmax(row[-len(reply) - 1 : -1].float(), -1)

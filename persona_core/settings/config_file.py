@@ -1,4 +1,4 @@
-"""The configuration file: written with comments, changed one key at a time with the user's comments kept."""
+"""The configuration file: write it with comments, and change its keys without losing the user's comments."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from persona_core.settings.workspace import MARK, Workspace
 
 
 def template(config: Config) -> str:
-    """Return a configuration as YAML with one comment a key."""
+    """Return a configuration as YAML with a comment above every key."""
     lines = [f"{MARK}: see `persona-steer config --help`; every key may be left out"]
     section = ""
     for key, description in keys().items():
-        head, _, name = key.partition(".")
-        if head != section:
-            lines += ["", f"{head}:"]
-            section = head
+        key_section, _, name = key.partition(".")
+        if key_section != section:
+            lines += ["", f"{key_section}:"]
+            section = key_section
         lines += [f"  # {description}", f"  {name}: {_inline(value_of(config, key))}"]
     return "\n".join(lines) + "\n"
 
 
 def value_of(config: Config, key: str) -> Any:
-    """Return the value of a dotted key; raise `ConfigError` with the nearest one where there is none such."""
+    """Return the value of a dotted key; raise a `ConfigError` with the nearest key for an unknown one."""
     section, name = split_key(key)
     value = getattr(getattr(config, section), name)
     return list(value) if isinstance(value, tuple) else value
 
 
 def set_value(workspace: Workspace, key: str, text: str) -> Config:
-    """Set one key in the workspace's file, validated first; the file's comments and order are kept."""
+    """Set one key in the workspace's file after validation; comments and order stay as they are."""
     return set_values(workspace, {key: _parse(key, text)})
 
 
 def set_values(workspace: Workspace, values: Mapping[str, Any]) -> Config:
-    """Set several keys at once, or none where one of them is wrong."""
+    """Set several keys at once; if one is wrong, set none and raise `ConfigError`."""
     from ruamel.yaml import YAML
 
     editor = YAML()
     editor.preserve_quotes = True
     path = workspace.config_file
-    read_config_data(path) if path.is_file() else None
+    if path.is_file():
+        read_config_data(path)  # says what is wrong with a broken file
     document = (editor.load(read_text(path)) if path.is_file() else None) or editor.map()
     for key, value in values.items():
         section, name = split_key(key)

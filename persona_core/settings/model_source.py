@@ -1,4 +1,4 @@
-"""ModelSource: an alias, and how to get its weights into a local folder; ModelScheme: many of them, by an argument."""
+"""ModelSource: a model under an alias, and how to fetch it; ModelScheme: many models, chosen by an argument."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from persona_core.errors import ModelError, PluginError
 from persona_core.settings.installed import PluginManager
 
 Notify = Callable[[str], None]
+"""Shows one line to the user."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class ModelSource:
     """A model that a plugin can provide under a short name.
 
     `fetch` takes a function that shows one line to the user, and returns a folder that transformers loads
-    (config, safetensors, tokenizer); it downloads or converts at most once and raises `ModelError` where it cannot.
+    (config, safetensors, tokenizer); it downloads or converts at most once, and raises `ModelError` if it cannot.
     `slug` names the folder of this model's vectors. `recommended` maps configuration keys such as
-    `extraction.target_layers` to the values that suit the model; they apply where the user has set none.
+    `extraction.target_layers` to the values that suit the model; they apply to keys that the user has not set.
     """
 
     name: str
@@ -32,7 +33,7 @@ class ModelScheme:
     """A kind of model that a plugin can provide: `NAME:ARGUMENT`, such as `gguf:PATH`.
 
     `source` takes the argument and returns the model, whose `name` is the whole `NAME:ARGUMENT`; it raises `ModelError`
-    for an argument that can be none. It is called at every start, so it reads little and leaves the work to `fetch`.
+    for an argument that names no model. It runs at every start, so it should read little and leave the work to `fetch`.
     """
 
     name: str
@@ -42,7 +43,7 @@ class ModelScheme:
 
 
 def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
-    """Return the plugin's entry for an alias or `SCHEME:ARGUMENT`; None where `name` is a hub id, a folder or a file.
+    """Return a package's model for an alias or `SCHEME:ARGUMENT`; None for a hub id, a folder or a file.
 
     Raises `ModelError` for a scheme without its argument.
     """
@@ -50,12 +51,12 @@ def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
     if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
         return None
     try:
-        found = plugins.find("register_models", scheme, "model")
+        entry = plugins.find("register_models", scheme, "model")
     except PluginError:
         return None
-    if isinstance(found, ModelScheme):
-        return _of_scheme(found, argument)
-    return found if isinstance(found, ModelSource) and scheme == name else None
+    if isinstance(entry, ModelScheme):
+        return _of_scheme(entry, argument)
+    return entry if isinstance(entry, ModelSource) and scheme == name else None
 
 
 def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
@@ -70,7 +71,7 @@ def model_slug(name: str, plugins: PluginManager) -> str:
 
 
 def slug_of(name: str, source: ModelSource | None) -> str:
-    """Return the folder name of the vectors of a model that `source` provides, or that goes by its own name."""
+    """Return the folder name of the vectors of a model: that of its `source`, or one made from its own name."""
     if source is not None:
         return source.slug
     path = Path(name).expanduser()
@@ -80,6 +81,6 @@ def slug_of(name: str, source: ModelSource | None) -> str:
 
 
 def slug(name: str) -> str:
-    """Return a name as one safe folder name."""
+    """Return a name as a safe folder name: lower case, with `-` for every other character."""
     safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())
     return safe.strip(".-") or "model"

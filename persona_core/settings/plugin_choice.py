@@ -1,4 +1,4 @@
-"""Which installed packages are loaded at all: what the configuration allows, or what the environment names."""
+"""PluginChoice: the installed packages that may be loaded, as the configuration or the environment says."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PLUGINS_VARIABLE = "PERSONA_STEER_PLUGINS"
 
 @dataclass(frozen=True)
 class PluginChoice:
-    """`allowed` holds the only packages that are loaded, None stands for all; what is `disabled` never is."""
+    """The packages that may be loaded: those in `allowed`, or all if it is None, without those in `disabled`."""
 
     allowed: frozenset[str] | None = None
     disabled: frozenset[str] = frozenset()
 
     def refusal(self, package: str) -> str:
-        """Return why a package is not loaded; nothing where it is."""
+        """Return why a package must not be loaded; empty if it may."""
         name = canonical(package)
         if name in self.disabled:
             return "disabled"
@@ -35,7 +35,7 @@ class PluginChoice:
 
 
 def plugin_choice(workspace: Workspace) -> PluginChoice:
-    """Return the choice of a workspace's configuration; `PERSONA_STEER_PLUGINS` replaces what it allows."""
+    """Return the choice in a workspace's configuration; `PERSONA_STEER_PLUGINS` replaces its `plugins.allowed`."""
     section = read_config_data(workspace.config_file).get("plugins") if workspace.exists else None
     if section is not None and not isinstance(section, dict):
         raise ConfigError(f"{workspace.config_file}: `plugins` takes the keys allowed and disabled")
@@ -47,12 +47,12 @@ def plugin_choice(workspace: Workspace) -> PluginChoice:
 
 
 def canonical(package: str) -> str:
-    """Return the one form of a package's name, as installers compare them (PEP 503)."""
+    """Return a package's name in the form in which installers compare names (PEP 503)."""
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def read_config_data(path: Path) -> dict[str, Any]:
-    """Return the file's mapping; raise `ConfigError` with the line for broken YAML."""
+    """Read the file's mapping of sections; raise a `ConfigError` with the line for broken YAML."""
     try:
         data = read_yaml(read_text(path))
     except (yaml.YAMLError, ValueError) as error:

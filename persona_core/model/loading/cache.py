@@ -1,7 +1,7 @@
-"""Where models that were fetched or converted live, and how they get there whole.
+"""The model cache: the folder that holds models that were downloaded or converted, each of them whole.
 
-Everything is made in a `.partial` folder beside the target, and a complete model moves to its place in one
-rename. A killed run leaves a `.partial` folder, never a broken model, and the next run removes it.
+A model is made in a `.partial` folder beside its target, and one rename puts the finished model there. A killed run
+leaves a `.partial` folder, never a broken model, and the next run removes it.
 """
 
 import errno
@@ -22,9 +22,10 @@ CACHE_VARIABLE = "PERSONA_STEER_CACHE"
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A model of the cache: its folder's name, what users call it, when it is whole, and how it is made.
+    """A model of the cache.
 
-    `make` takes a folder to work in, the folder of the model, which it makes, and a function that shows a line.
+    `folder` is the name of its folder, and `title` what users call it. `is_whole` tells whether a folder holds all of
+    it. `make` takes a folder to work in, the folder of the model, which it creates, and a function that shows a line.
     """
 
     folder: str
@@ -33,38 +34,38 @@ class CachedModel:
     make: Callable[[Path, Path, Notify], None]
 
     def fetch(self, report: Notify) -> Path:
-        """Return the model's folder; make it the first time.
+        """Return the model's folder, and make the model the first time.
 
         Raises `ModelError` where the cache cannot be written, and whatever `make` raises.
         """
-        place = self.place()
+        target = self.path()
         try:
-            if not self.is_whole(place):
-                self._fill(place, report)
+            if not self.is_whole(target):
+                self._fill(target, report)
         except OSError as error:
             raise ModelError(_unwritable(error)) from error
-        return place
+        return target
 
-    def place(self) -> Path:
-        """Return the folder that holds the model, or will."""
+    def path(self) -> Path:
+        """Return the folder that holds the model, or will hold it."""
         return cache_root() / "models" / self.folder
 
-    def _fill(self, place: Path, report: Notify) -> None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(place.with_name(f"{self.folder}.lock"), self.title, report):
-            if not self.is_whole(place):
-                self._build(place, report)
+    def _fill(self, target: Path, report: Notify) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target.with_name(f"{self.folder}.lock"), self.title, report):
+            if not self.is_whole(target):
+                self._build(target, report)
 
-    def _build(self, place: Path, report: Notify) -> None:
-        partial = place.with_name(f"{self.folder}.partial")
-        _clear(partial, place)
+    def _build(self, target: Path, report: Notify) -> None:
+        partial = target.with_name(f"{self.folder}.partial")
+        _clear(partial, target)
         work, model = partial / "work", partial / "model"
         work.mkdir(parents=True)
         try:
             self.make(work, model, report)
             # Before the rename: a kill after it would leave files that no later run looks for.
             shutil.rmtree(work, ignore_errors=True)
-            os.replace(model, place)
+            os.replace(model, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""A fingerprint of a model's weights: the same for every precision it is loaded in, another for any other model."""
+"""Fingerprints: a hash of a model's weights, equal for every precision it is loaded in and for no other model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor
 from persona_core.base.records import digest
 
 SAMPLED = 64
+"""Values hashed of every weight, and chunks hashed of a GGUF file."""
 _CHUNK = 4096
 
 
 def fingerprint(model: Any, weights: Path | None) -> str:
-    """Hash the name, the shape and the first 64 values of every weight as stored on disk, else as in memory.
+    """Hash the name, the shape and the first 64 values of every weight: on disk, or in memory without a file.
 
     `weights` is the folder of safetensors or the GGUF file that the model was loaded from. No whole file is read.
     """
@@ -49,6 +50,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
     size = path.stat().st_size
     yield str(size).encode()
     with path.open("rb") as file:
-        for part in range(SAMPLED):
-            file.seek(size * part // SAMPLED)
+        for index in range(SAMPLED):
+            file.seek(size * index // SAMPLED)
             yield file.read(_CHUNK)

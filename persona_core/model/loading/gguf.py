@@ -1,7 +1,7 @@
-"""From a GGUF file to a folder that transformers loads in half a second: config, float32 weights, tokenizer.
+"""GGUF conversion: from a GGUF file to a folder that transformers loads in half a second.
 
-The weights stay float32: of a 4-bit file, four dequantised values in five are no bfloat16 numbers and two in five no
-float16 numbers.
+The folder holds config, float32 weights and tokenizer. float32, because rounding would change the model: of a 4-bit
+file's dequantised values, bfloat16 cannot represent four in five, and float16 two in five.
 """
 
 import json
@@ -18,15 +18,15 @@ from typing import Any
 from persona_core.errors import ModelError
 from persona_core.model.loading.quiet import quiet_transformers
 
-# Raise it when this module starts to write something else: older conversions are then made anew.
+# Raise this number when the conversion writes different files: older conversions are then redone.
 CONVERSION_REVISION = 1
 WEIGHTS = "model.safetensors"
 SOURCE = "source.json"
 _UNREADABLE = (ValueError, LookupError, RuntimeError, NotImplementedError, ImportError, struct.error)
 _DIGITS_FIRST = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"})
-"""Splitters of byte-level vocabularies that take each digit alone and the rest as GPT-2 does."""
+"""Splitters of byte-level vocabularies that split off each digit, and split the rest as GPT-2 does."""
 _AS_GPT2 = frozenset({"gpt-2", "phi-2", "mpt", "olmo", "jais", "gigachat", "roberta-bpe"})
-"""Those that split as GPT-2 does, which is what transformers takes where it knows no other."""
+"""Splitters that split as GPT-2 does. transformers uses GPT-2's for any splitter that it does not know."""
 
 
 def convert_gguf(gguf: Path, folder: Path, facts: Mapping[str, object]) -> None:
@@ -43,13 +43,13 @@ def convert_gguf(gguf: Path, folder: Path, facts: Mapping[str, object]) -> None:
 
 
 def is_converted(folder: Path, facts: Mapping[str, object]) -> bool:
-    """Say whether `folder` holds what `convert` writes for these facts."""
+    """Tell whether `folder` holds what `convert_gguf` writes for these facts."""
     source, weights = folder / SOURCE, folder / WEIGHTS
     return source.is_file() and weights.is_file() and source.read_bytes() == _source(facts)
 
 
 def gguf_metadata(gguf: Path) -> Callable[[str, Any], Any]:
-    """Return a function from a key of the file's header to its value, or to the second argument where there is none."""
+    """Return a function `(key, default)` that looks up values of the file's header."""
     import gguf as package
 
     reader: Any = package.GGUFReader(gguf)
@@ -62,14 +62,14 @@ def gguf_metadata(gguf: Path) -> Callable[[str, Any], Any]:
 
 
 def knows_splitter(vocabulary: str, splitter: str) -> bool:
-    """Say whether text will be split as the file's `tokenizer.ggml.pre` names; only byte-level vocabularies need it."""
+    """Tell whether we can split text as the file's `tokenizer.ggml.pre` says; only byte-level vocabularies need it."""
     if vocabulary != "gpt2":
         return True
     return splitter in _DIGITS_FIRST | _AS_GPT2 | known_to_transformers()
 
 
 def known_to_transformers() -> frozenset[str]:
-    """Return the splitters that transformers sets by itself."""
+    """Return the splitters that transformers sets up itself."""
     from transformers.integrations.gguf import gguf_tokenizer_mapping as mapping
 
     return frozenset(getattr(mapping, "GGUF_PRE_TOKENIZER_SPLITS", ()))
@@ -77,23 +77,23 @@ def known_to_transformers() -> frozenset[str]:
 
 @contextmanager
 def reading_gguf(gguf: Path) -> Iterator[None]:
-    """Read a file in peace, parsed once for all that ask for a reader; what the readers raise becomes `ModelError`."""
+    """Silence transformers, parse the file once for all readers, and turn what they raise into `ModelError`."""
     with quiet_transformers(), read_once(), _refusals(gguf):
         yield
 
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Let transformers parse the file once: it asks for a reader for the config, the weights and the tokenizer.
+    """Let transformers parse the file once: it opens a reader for each of the config, the weights and the tokenizer.
 
-    The reader cuts 100,000 strings out of the file one by one, and a `memmap` runs Python code of its own at each cut;
-    a plain array over the same bytes does not.
+    The reader slices 100,000 strings out of the file. Each slice of a `memmap` runs Python code; a slice of a plain
+    array over the same bytes does not. This replaces `gguf.GGUFReader` until the context ends.
     """
     import gguf as package
     import numpy
 
     gguf: Any = package
-    if not isinstance(gguf.GGUFReader, type):  # it is in force already
+    if not isinstance(gguf.GGUFReader, type):  # an outer read_once has replaced it already
         yield
         return
 
@@ -114,7 +114,7 @@ def read_once() -> Iterator[None]:
 
 @contextmanager
 def _refusals(gguf: Path) -> Iterator[None]:
-    """Turn what the readers raise into `ModelError`; what the disk raises goes on as it is."""
+    """Turn what the readers raise into `ModelError`; an error of the disk stays as it is."""
     try:
         yield
     except OSError as error:
@@ -134,28 +134,28 @@ def _save_model(gguf: Path, folder: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    with torch.device("meta"):  # this imports the model's class, which must not happen where nothing is heard
+    with torch.device("meta"):  # imports the model's class before stderr is redirected: see _no_bars
         AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     with _no_bars():
         options: Any = {"dtype": torch.float32, "output_loading_info": True}
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, **options)
-        model, found = loaded
-        _check_whole(gguf, found["missing_keys"])
+        model, loading_info = loaded
+        _check_whole(gguf, loading_info["missing_keys"])
         _forget_quantisation(model)
-        # One file, however large: whoever looks at the folder knows by its name whether the weights are there.
+        # One file, however large: `is_converted` and others look for the weights under this one name.
         model.save_pretrained(folder, max_shard_size="1TB")
-    # safetensors writes for the owner alone; a shared cache wants what the user's umask allows.
+    # safetensors lets only the owner read its file; a shared cache needs the permissions of the user's umask.
     shutil.copymode(folder / "config.json", folder / WEIGHTS)
 
 
 def _check_whole(gguf: Path, missing: Collection[str]) -> None:
-    """Refuse a file that lacks weights: transformers would fill them with chance."""
+    """Refuse a file that lacks weights: transformers would fill them with random numbers."""
     if missing:
         raise ModelError(f"{gguf} lacks {len(missing)} weights of its model, such as {min(missing)}: download it again")
 
 
 def _forget_quantisation(model: Any) -> None:
-    # The weights are plain numbers now; a model that says "quantised" saves and loads as one.
+    # The weights are dequantised; a model that still calls itself quantised would be saved and loaded as such.
     vars(model.config).pop("quantization_config", None)
     model.hf_quantizer = None
     model.is_quantized = False
@@ -174,9 +174,9 @@ def _save_tokenizer(gguf: Path, folder: Path) -> None:
 
 
 def _set_splitter(tokenizer: Any, vocabulary: str, splitter: str) -> None:
-    """Split digits where the file's splitter does: transformers takes GPT-2's splitter, which does not.
+    """Split off digits if the file's splitter does: transformers uses GPT-2's splitter, which does not.
 
-    GGUF only names the splitter. With GPT-2's the model would read "\\n\\n1." as tokens that it never writes.
+    A GGUF file only names its splitter. With GPT-2's the model would read "\\n\\n1." as tokens that it never writes.
     """
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
@@ -190,9 +190,9 @@ def _source(facts: Mapping[str, object]) -> bytes:
 
 
 def _no_bars() -> redirect_stderr[StringIO]:
-    """Send stderr nowhere: the bar of the GGUF reader heeds no setting of transformers or tqdm.
+    """Discard stderr: the progress bar of the GGUF reader ignores the settings of transformers and tqdm.
 
-    Enter it only after the imports: a log handler that a library makes in here would write nowhere for ever.
+    Enter this only after the imports: a log handler that a library creates in here would discard its lines for ever.
     """
     return redirect_stderr(StringIO())
 

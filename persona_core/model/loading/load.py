@@ -1,4 +1,4 @@
-"""From a model's name to weights in memory: alias, local folder, GGUF file or hub id."""
+"""Loading: from a model's name (an alias, a local folder, a GGUF file or a hub id) to weights in memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from persona_core.settings.model_source import Notify, slug
 from persona_core.vectors.file import ModelIdentity
 
 _WORTH_A_LINE = 2_000_000_000
-"""Bytes from which the memory plan is shown."""
+"""Show the memory plan of models that take this many bytes or more."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A transformers model with its tokenizer, the names it goes by, and where its weights came from."""
+    """A transformers model with its tokenizer, its name, its slug, and the path that its weights came from."""
 
     model: Any
     tokenizer: Any
@@ -40,7 +40,7 @@ class LoadedModel:
 
 
 def load_model(config: Config, report: Notify) -> LoadedModel:
-    """Load the configured model; raise `ModelError` that names the alternatives where it cannot be had."""
+    """Load the configured model; raise a `ModelError` that names the alternatives if that fails."""
     settings = config.model
     source = config.source
     if source is not None:
@@ -68,13 +68,13 @@ def identify(loaded: LoadedModel) -> ModelIdentity:
     )
 
 
-def pick_device(wanted: str) -> torch.device:
-    """Return the device; `auto` takes cuda, then mps, then cpu. Raises `ModelError` where it is not there."""
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(wanted)
+def pick_device(name: str) -> torch.device:
+    """Return the device; `auto` is cuda if there is one, else mps, else cpu. Raises `ModelError` if it is missing."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"device {wanted!r} is not there; set model.device to auto or cpu")
+        raise ModelError(f"device {name!r} is not there; set model.device to auto or cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ModelError("device 'mps' is not there; set model.device to auto or cpu")
     return device
@@ -90,8 +90,8 @@ def _from_folder(folder: Path, settings: ModelSettings, report: Notify, name: st
 def _from_gguf(path: Path, settings: ModelSettings, report: Notify) -> LoadedModel:
     if not path.is_file():
         raise ModelError(f"no GGUF file {path}")
-    found = LoadedModel(None, None, str(path), slug(path.stem), path)
-    return _load(str(path.parent), settings, report, found, {"gguf_file": path.name})
+    unloaded = LoadedModel(None, None, str(path), slug(path.stem), path)
+    return _load(str(path.parent), settings, report, unloaded, {"gguf_file": path.name})
 
 
 def _from_hub(settings: ModelSettings, report: Notify) -> LoadedModel:
@@ -110,7 +110,7 @@ def _from_hub(settings: ModelSettings, report: Notify) -> LoadedModel:
 
 
 def _check_network(name: str) -> None:
-    """Fail within seconds where the hub cannot be reached: its client retries for a minute."""
+    """Fail within seconds if the hub cannot be reached: its own client retries for a minute."""
     from huggingface_hub import constants
 
     host = urlparse(constants.ENDPOINT)
@@ -123,8 +123,9 @@ def _check_network(name: str) -> None:
 
 
 def _load(
-    where: str, settings: ModelSettings, report: Notify, found: LoadedModel, options: dict[str, Any]
+    folder_or_id: str, settings: ModelSettings, report: Notify, unloaded: LoadedModel, options: dict[str, Any]
 ) -> LoadedModel:
+    """Return `unloaded` with its model and tokenizer."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     device = pick_device(settings.device)
@@ -133,32 +134,32 @@ def _load(
     reading = {key: value for key, value in options.items() if key in ("local_files_only", "gguf_file")}
     with quiet_transformers():
         try:
-            config = AutoConfig.from_pretrained(where, **reading)
+            config = AutoConfig.from_pretrained(folder_or_id, **reading)
             plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
-            _accept(plan, config, found.name, report)
-            tokenizer = AutoTokenizer.from_pretrained(where, **reading)
-            model: Any = AutoModelForCausalLM.from_pretrained(where, **options)
+            _accept(plan, config, unloaded.name, report)
+            tokenizer = AutoTokenizer.from_pretrained(folder_or_id, **reading)
+            model: Any = AutoModelForCausalLM.from_pretrained(folder_or_id, **options)
         except _unreadable() as error:
-            raise ModelError(_cannot_load(found.name, str(error))) from error
+            raise ModelError(_cannot_load(unloaded.name, str(error))) from error
     if tokenizer.chat_template is None:
-        raise ModelError(f"{found.name} has no chat template; use an instruction-tuned model")
-    return replace(found, model=model.eval(), tokenizer=tokenizer)
+        raise ModelError(f"{unloaded.name} has no chat template; use an instruction-tuned model")
+    return replace(unloaded, model=model.eval(), tokenizer=tokenizer)
 
 
 def _accept(plan: MemoryPlan, config: Any, name: str, report: Notify) -> None:
-    """Refuse a model that cannot fit, and say what a large one will take."""
+    """Refuse a model that cannot fit, and show what a large one will take."""
     check_fits(plan, config, free_memory(plan.device), name)
     if plan.total >= _WORTH_A_LINE:
         report(plan.line())
 
 
 def longest_context(config: Any) -> int:
-    """Return how many tokens a model was made for."""
+    """Return how many tokens a model was trained for."""
     return int(getattr(config.get_text_config(), "max_position_embeddings", 2048))
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    """Return what the readers of weights, tokenizers and GGUF files raise for a file that is damaged."""
+    """Return the errors that readers of weights, tokenizers and GGUF files raise for a damaged file."""
     from safetensors import SafetensorError
 
     return (OSError, ValueError, ImportError, LookupError, struct.error, SafetensorError)
@@ -173,5 +174,5 @@ def _cannot_load(name: str, reason: str) -> str:
 
 def _unknown(name: str, plugins: PluginManager) -> str:
     aliases = plugins.registry("register_models").items()
-    near = suggestion(name, [getattr(item.value, "usage", alias) for alias, item in aliases])
+    near = suggestion(name, [getattr(registered.value, "usage", alias) for alias, registered in aliases])
     return f"no model {name!r}{near}; or give a local folder, a GGUF file or a hub id such as owner/name"

@@ -1,4 +1,4 @@
-"""What a model will take on its device, reckoned before any weight is read; a model that cannot fit is refused."""
+"""Memory plans: reckon what a model takes on its device before any weight is read, and refuse one that cannot fit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from persona_core.model.loading.precision import Precision, pick_precision
 
 _SMALLER = ("bfloat16", "int8", "nf4")
 _DIRECTIONS = 4
-"""Rows of one layer's steering that are on the device at once: what is added, two floors and a probe."""
+"""Directions that steering keeps on the device for each layer: an addition, two floors and a probe."""
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes on a device: weights, the key-value cache of one full context, and steering."""
+    """The bytes of the weights, of the key-value cache for one full context, and of steering, on a device."""
 
     device: torch.device
     precision: Precision
@@ -29,11 +29,11 @@ class MemoryPlan:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """All bytes together."""
         return self.weights + self.cache + self.steering
 
     def line(self) -> str:
-        """Return the plan in one line."""
+        """Return the plan as one line for the user."""
         return (
             f"memory on {self.device}, {self.precision.name}: {_gb(self.weights)} of weights, {_gb(self.cache)} for a "
             f"context of {self.context:,} tokens, {_mb(self.steering)} for steering"
@@ -41,21 +41,21 @@ class MemoryPlan:
 
 
 def reckon(config: Any, precision: Precision, device: torch.device, context: int) -> MemoryPlan:
-    """Return the plan of the model that a transformers configuration describes; its modules are made without data."""
+    """Return the plan for the model of a transformers configuration; its modules are built without data."""
     weights = _weights(_skeleton(config), precision)
     return MemoryPlan(device, precision, context, weights, _cache(config, precision, context), _steering(config))
 
 
 def check_fits(plan: MemoryPlan, config: Any, free: int, name: str) -> None:
-    """Raise `ModelError` that says what would fit, where the plan is larger than the free memory."""
+    """Raise a `ModelError` that says what would fit, if the plan is larger than the free memory."""
     if plan.total <= free:
         return
     others = [reckon(config, pick_precision(name, plan.device), plan.device, plan.context) for name in _SMALLER]
     fitting = [f"{other.precision.name} ({_gb(other.total)})" for other in others if other.total <= free]
-    ways = [f"set model.dtype to {' or '.join(fitting)}"] if fitting else ["use a smaller model"]
-    ways += [f"a smaller model.context than {plan.context:,}"] if plan.cache > plan.total // 10 else []
+    remedies = [f"set model.dtype to {' or '.join(fitting)}"] if fitting else ["use a smaller model"]
+    remedies += [f"a smaller model.context than {plan.context:,}"] if plan.cache > plan.total // 10 else []
     size = f"{_gb(plan.total)} in all, and {_gb(free)} are free"
-    raise ModelError(f"{name} does not fit: {plan.line()}: {size}. Try: {', or '.join(ways)}")
+    raise ModelError(f"{name} does not fit: {plan.line()}: {size}. Try: {', or '.join(remedies)}")
 
 
 def free_memory(device: torch.device) -> int:
@@ -76,7 +76,7 @@ def _skeleton(config: Any) -> nn.Module:
 
 
 def _weights(model: nn.Module, precision: Precision) -> int:
-    """Return the bytes of all weights; what is tied counts once, and the output layer is not quantized."""
+    """Return the bytes of all weights; tied weights count once, and the output layer is not quantized."""
     head = getattr(model, "lm_head", None)
     linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear) and module is not head}
 

@@ -1,4 +1,4 @@
-"""Precisions: what `model.dtype` stands for, what a weight then takes, and how transformers is asked for it."""
+"""Precisions: what `model.dtype` means, the bytes of a weight, and the options that transformers needs for it."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from persona_core.errors import ModelError
 
 _PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
 _BYTES = {"int8": 1.0, "nf4": 0.52}
-"""Bytes a quantized weight takes, scales included."""
+"""Bytes of a quantized weight, scales included."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The precision of the residual stream, and how the weights of linear layers are stored."""
+    """How linear layers store their weights, and the precision of the residual stream."""
 
     name: str
     stream: torch.dtype
 
     @property
     def quantized(self) -> bool:
-        """Tell whether linear layers are stored in fewer bits than they are computed in."""
+        """Whether linear layers store weights in fewer bits than they compute with."""
         return self.name in _PACKAGES
 
     @property
     def bytes_each(self) -> float:
-        """Bytes a weight of a linear layer takes; all others are stored as the stream is."""
+        """The bytes of a weight of a linear layer; all other weights have the precision of the stream."""
         return _BYTES.get(self.name, self.stream.itemsize)
 
     def options(self) -> dict[str, Any]:
-        """Return what `from_pretrained` is given; raise `ModelError` where the library for it is not installed."""
+        """Return the keyword arguments for `from_pretrained`; raise `ModelError` if their library is not installed."""
         if not self.quantized:
             return {"dtype": self.stream}
         _require(self.name)
         return {"dtype": self.stream, "quantization_config": _int8() if self.name == "int8" else _nf4(self.stream)}
 
 
-def pick_precision(wanted: str, device: torch.device) -> Precision:
-    """Return the precision; `auto` is float32 on a CPU, float16 on mps and bfloat16 on cuda.
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """Return the precision of that name; `auto` is float32 on a CPU, float16 on mps and bfloat16 on cuda.
 
     Quantized weights are computed in bfloat16. docs/performance.md has the figures behind `auto` on a CPU.
     """
-    if wanted in _PACKAGES:
-        return Precision(wanted, torch.bfloat16)
-    automatic = {"cpu": "float32", "mps": "float16"}.get(device.type, "bfloat16")
-    name = automatic if wanted == "auto" else wanted
+    if name in _PACKAGES:
+        return Precision(name, torch.bfloat16)
+    if name == "auto":
+        name = {"cpu": "float32", "mps": "float16"}.get(device.type, "bfloat16")
     return Precision(name, getattr(torch, name))
 
 

@@ -1,4 +1,4 @@
-"""Keeps what libraries say of their own affairs off the user's terminal."""
+"""Quiet: keeps progress bars and warnings of libraries off the user's terminal while a model loads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from logging import CRITICAL, getLogger
 from typing import Any
 
 _CHATTY = ("torch.utils._pytree", "torchao")
-"""Loggers that warn wherever torchao is installed; transformers imports it with its first model class."""
+"""Loggers that warn if torchao is installed; transformers imports it with its first model class."""
 
 
 @contextmanager
