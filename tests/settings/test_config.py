@@ -1,4 +1,4 @@
-"""Configuration: every wrong key and value is named, and a model's recommended values fill the gaps."""
+"""Configuration: every wrong key and value is named."""
 
 from pathlib import Path
 
@@ -8,39 +8,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from persona_core.base.layers import resolve_layers
-from persona_core.errors import ConfigError, ModelError, PersonaError
-from persona_core.plugins.hookspecs import hookimpl
+from persona_core.errors import ConfigError, PersonaError
 from persona_core.plugins.loading import load_plugins
 from persona_core.plugins.opening import get_config
 from persona_core.settings.config import Config, keys, split_key
 from persona_core.settings.installed import PluginManager
-from persona_core.settings.model_source import ModelScheme, ModelSource, slug
 from persona_core.settings.workspace import Workspace
-
-
-class TinyModel:
-    """A plugin that brings one model, and one for every number of layers."""
-
-    @hookimpl
-    def register_models(self) -> list[ModelSource | ModelScheme]:
-        """Return a model with values of its own, and a scheme."""
-        wanted = {"extraction.target_layers": "3-5", "steering.default_strength": 0.5}
-        tiny = ModelSource("tiny", "tiny-0.1b", "a tiny model", lambda report: Path("tiny"), wanted)
-        return [tiny, ModelScheme("deep", "deep:LAYERS", "a model of any depth", self.deep)]
-
-    @staticmethod
-    def deep(argument: str) -> ModelSource:
-        """Return the model of so many layers."""
-        wanted = {"extraction.target_layers": argument}
-        return ModelSource(f"deep:{argument}", slug(f"deep-{argument}"), "deep", lambda report: Path("deep"), wanted)
 
 
 @pytest.fixture(scope="module")
 def plugins() -> PluginManager:
-    """A real manager with one more plugin."""
-    manager = load_plugins(installed=[])
-    manager.pluggy.register(TinyModel(), name="persona-tiny:models")
-    return manager
+    """The built-in plugin alone."""
+    return load_plugins(installed=[])
 
 
 def configured(folder: Path, text: str, plugins: PluginManager, model: str | None = None) -> Config:
@@ -146,31 +125,6 @@ def test_layers_may_be_written_as_text_list_or_number(tmp_path: Path, plugins: P
         assert config.extraction.target_layers == read
 
 
-def test_recommended_values_apply_only_where_the_file_sets_none(tmp_path: Path, plugins: PluginManager) -> None:
-    text = "model: {name: tiny}\nsteering: {default_strength: 1.5}\nextraction:\n"
-    config = configured(tmp_path, text, plugins)
-    assert config.extraction.target_layers == "3-5"
-    assert config.steering.default_strength == 1.5
-
-
-def test_recommended_values_override_a_file_that_names_another_model(tmp_path: Path, plugins: PluginManager) -> None:
-    text = "model: {name: org/big}\nsteering: {default_strength: 1.5, safety: false}\n"
-    config = configured(tmp_path, text, plugins, model="tiny")
-    assert (config.model.name, config.extraction.target_layers) == ("tiny", "3-5")
-    assert config.steering.default_strength == 0.5
-    assert not config.steering.safety
-
-
-def test_naming_the_files_own_model_keeps_the_files_values(tmp_path: Path, plugins: PluginManager) -> None:
-    text = "model: {name: tiny}\nsteering: {default_strength: 1.5}\n"
-    assert configured(tmp_path, text, plugins, model="tiny") == configured(tmp_path, text, plugins)
-
-
-def test_a_model_that_no_plugin_brings_recommends_nothing(tmp_path: Path, plugins: PluginManager) -> None:
-    config = get_config(tmp_path, model="org/tiny", plugins=plugins)
-    assert config.model_dump() == Config().replace({"model.name": "org/tiny"}).model_dump()
-
-
 def test_replace_validates_and_leaves_the_original(tmp_path: Path) -> None:
     config = Config()
     assert config.replace({"extraction.seed": 7}).extraction.seed == 7
@@ -192,18 +146,3 @@ def test_every_key_has_a_description_and_splits() -> None:
 def test_the_dumped_configuration_reads_back_equal(tmp_path: Path, plugins: PluginManager) -> None:
     text = yaml.safe_dump(Config().model_dump(mode="json"))
     assert configured(tmp_path, text, plugins).model_dump() == Config().model_dump()
-
-
-def test_a_scheme_gives_the_model_of_its_argument_with_its_recommended_values(
-    tmp_path: Path, plugins: PluginManager
-) -> None:
-    config = get_config(tmp_path, model="deep:7", plugins=plugins)
-    assert (config.model.name, config.extraction.target_layers) == ("deep:7", "7")
-
-
-@pytest.mark.parametrize("name", ["deep", "deep:"])
-def test_a_scheme_without_its_argument_says_how_it_is_written(
-    tmp_path: Path, plugins: PluginManager, name: str
-) -> None:
-    with pytest.raises(ModelError, match="write deep:LAYERS"):
-        get_config(tmp_path, model=name, plugins=plugins)
