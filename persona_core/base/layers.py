@@ -33,13 +33,18 @@ def resolve_layers(spec: str, n_layers: int) -> tuple[int, ...]:
 
 def format_layers(layers: Sequence[int]) -> str:
     """Return the shortest text for a set of layers: `8-15` or `3,5,8-10`."""
-    runs: list[list[int]] = []
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in layer_runs(layers))
+
+
+def layer_runs(layers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first and the last layer of every run of neighbours."""
+    runs: list[tuple[int, int]] = []
     for layer in sorted(layers):
-        if runs and layer == runs[-1][-1] + 1:
-            runs[-1].append(layer)
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1] = runs[-1][0], layer
         else:
-            runs.append([layer])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+            runs.append((layer, layer))
+    return runs
 
 
 def _as_text(spec: object) -> str:

@@ -1,5 +1,6 @@
-"""Does steering work, what does it cost, and does the floor hold? `persona-steer eval` prints what is measured here.
+"""Evaluation: measures whether steering works, what it costs, and whether the floor holds.
 
-`evaluation` is what every part shares; `effect`, `dose_response`, `safety` and `stability` measure; `report` holds the
-figures; `run` puts the parts together and goes on where a killed run was.
+A `request` becomes an `evaluation`, which all parts share. `effect`, `damage`, `dose_response`, `safety` and
+`stability` each measure a part; `run` measures them one by one and fills the `report`.
+May import `extraction`, `engine` and below.
 """

@@ -1,4 +1,4 @@
-"""Prompt sets: what an evaluation asks and reads. The built-in one is joined by those that packages register."""
+"""Prompt sets: the texts that an evaluation asks and reads, built in or registered by packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Voices(Record):
 
 
 class PromptSet(Record):
-    """What an evaluation asks and reads; every part may be empty, and parts of several sets are put together.
+    """The texts that an evaluation asks and reads. Every field may be empty; several sets are joined field by field.
 
     `neutral` are texts that no persona speaks. `jailbreaks` hold `{request}`, which is filled with a harmful request.
     `refusal_marks` are lower-case words that tell a refusal.
@@ -43,11 +43,11 @@ class PromptSet(Record):
     held_out: Voices = Voices()
 
     def joined(self, other: PromptSet) -> PromptSet:
-        """Return a set with the parts of both."""
+        """Return a set with the texts of both."""
         lists = {
-            part: (*getattr(self, part), *getattr(other, part))
-            for part in type(self).model_fields
-            if part not in ("name", "held_out")
+            field: (*getattr(self, field), *getattr(other, field))
+            for field in type(self).model_fields
+            if field not in ("name", "held_out")
         }
         return PromptSet(name=f"{self.name}+{other.name}", held_out=_joined(self.held_out, other.held_out), **lists)
 
@@ -59,7 +59,7 @@ def core_prompts() -> PromptSet:
 
 
 def join(sets: Sequence[PromptSet]) -> PromptSet:
-    """Return one set of all parts."""
+    """Return one set with the texts of all."""
     return reduce(PromptSet.joined, sets)
 
 
@@ -76,7 +76,7 @@ def read_voices(text: str, source: str) -> Voices:
 
 
 def _joined(one: Voices, other: Voices) -> Voices:
-    """Join by persona where both ask the same; else keep the first that has any."""
+    """Join two sets of voices; raise `DatasetError` where they answer different questions."""
     if not one.voices or not other.voices:
         return one if one.voices else other
     if one.questions != other.questions:

@@ -1,4 +1,4 @@
-"""The report: every figure of an evaluation with what made it, as JSON and back."""
+"""Report: every figure of an evaluation and its provenance, as a record that is written as JSON and read back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from persona_core.vectors.file import ModelIdentity
 
 
 class EvaluationReport(Record):
-    """One evaluation; a part that was left out is None."""
+    """The figures of one evaluation; a part that was not measured is None."""
 
     created: str
     model: ModelIdentity

@@ -1,4 +1,4 @@
-"""Tables of an evaluation's effect and damage: what each way of making personas did, beside the controls."""
+"""Effect tables: an evaluation's effect and damage, one column or row for each way of making personas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from persona_core.base.numbers import signed
 from persona_core.evaluation.damage import NeutralCost
-from persona_core.evaluation.effect import RANDOM, EffectResult, GroupEffect
+from persona_core.evaluation.effect import RANDOM, EffectResult
 from persona_core.reports.tables import Row, Table, share, share_interval
 
 UNSTEERED = "unsteered"
@@ -17,25 +17,25 @@ _VOICES = (
 
 
 def chance(effect: EffectResult) -> float:
-    """Return the share of replies that are recognised where nothing is: the same reply serves for every persona."""
+    """Return the share of unsteered replies that are identified: one in the personas, as all share one reply."""
     return 1 / max(len(effect.personas), 1)
 
 
 def effect_tables(effect: EffectResult, voices: dict[str, float] | None) -> tuple[Table, ...]:
-    """Return the effect: what is identified, the matrices, the gains, the scores, and the first replies."""
+    """Return the tables of identification, matrices, gains, unsteered scores and first replies."""
     return (
         _identification(effect),
         *(_matrix(effect, name, group.double_centred, detail=name == RANDOM) for name, group in effect.groups.items()),
         _gains(effect, voices or {}),
-        *(_matrix(effect, name, group.matrix, detail=True, kind="mean") for name, group in effect.groups.items()),
+        *(_matrix(effect, name, group.matrix, detail=True, scores="mean") for name, group in effect.groups.items()),
         _scores(effect),
         _samples(effect),
     )
 
 
 def _identification(effect: EffectResult) -> Table:
-    """Return the groups beside each other, with the unsteered replies, whose figures follow by themselves."""
-    nothing = (UNSTEERED, *[share(chance(effect))] * 2, "0.00", "-", "-")
+    """Return one row a group, and one of unsteered replies, whose figures are known without measuring."""
+    unsteered = (UNSTEERED, *[share(chance(effect))] * 2, "0.00", "-", "-")
     rows = [
         (
             name,
@@ -54,16 +54,16 @@ def _identification(effect: EffectResult) -> Table:
         "and columns are those whose own judge or vector is highest. Unsteered replies are the same for every "
         "persona: chance, and a specificity of 0."
     )
-    return Table("Identification against the controls", columns, (*rows, nothing), note)
+    return Table("Identification against the controls", columns, (*rows, unsteered), note)
 
 
 def _matrix(
-    effect: EffectResult, name: str, values: Sequence[Sequence[float]], *, detail: bool, kind: str = "double-centred"
+    effect: EffectResult, name: str, values: Sequence[Sequence[float]], *, detail: bool, scores: str = "double-centred"
 ) -> Table:
     rows = tuple(
         (persona, *(signed(value) for value in row)) for persona, row in zip(effect.personas, values, strict=True)
     )
-    return Table(f"Matrix of {name}, {kind} ({effect.unit})", ("meant to be", *effect.personas), rows, detail=detail)
+    return Table(f"Matrix of {name}, {scores} ({effect.unit})", ("meant to be", *effect.personas), rows, detail=detail)
 
 
 def _gains(effect: EffectResult, voices: dict[str, float]) -> Table:
@@ -79,7 +79,7 @@ def _gains(effect: EffectResult, voices: dict[str, float]) -> Table:
 
 
 def voice_tables(voices: dict[str, float] | None) -> tuple[Table, ...]:
-    """Return the gains on held-out texts, where they were measured without the effect."""
+    """Return the gains on held-out texts, for a report without the effect."""
     if not voices:
         return ()
     rows = tuple((name, signed(gain)) for name, gain in voices.items())
@@ -96,7 +96,7 @@ def _samples(effect: EffectResult) -> Table:
 
 
 def damage_tables(effect: EffectResult | None, neutral: dict[str, NeutralCost] | None) -> tuple[Table, ...]:
-    """Return what steering costs: damage and repetition of the replies, and the change of neutral text."""
+    """Return the costs of steering: damage and repetition of the replies, and the change of neutral texts."""
     tables = []
     if effect is not None:
         rows = [
@@ -112,10 +112,7 @@ def damage_tables(effect: EffectResult | None, neutral: dict[str, NeutralCost] |
 
 
 def _fluency(effect: EffectResult) -> Table:
-    found: list[tuple[str, EffectResult | GroupEffect, float, float]] = [
-        (name, group, group.distinct_pairs, group.repetition) for name, group in effect.groups.items()
-    ]
-    rows = [(name, share(distinct), share(repeated)) for name, _, distinct, repeated in found]
+    rows = [(name, share(group.distinct_pairs), share(group.repetition)) for name, group in effect.groups.items()]
     rows.append((UNSTEERED, share(effect.unsteered_distinct_pairs), share(effect.unsteered_repetition)))
     return Table(
         "Repetition",

@@ -1,4 +1,4 @@
-"""The headline figures: the few that say whether steering works, what it costs, and whether the floor holds."""
+"""Headlines: the few figures that tell whether steering works, what it costs, and whether the floor holds."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LEFT_OUT = "left out"
 
 @dataclass(frozen=True)
 class Headline:
-    """A figure in words: what it is, its value, and what to hold it against."""
+    """A figure in words: its name, its value, and the figures to compare it with."""
 
-    what: str
+    name: str
     figure: str
     beside: str = ""
 
 
 def headlines(report: EvaluationReport) -> list[Headline]:
-    """Return the headline figures; a part that was left out is one line that says so."""
+    """Return the headline figures; a part that was not measured is one line that says so."""
     effect, blends, safety, stability = report.effect, report.blends, report.safety, report.stability
     return [
         *(_effect(effect) if effect and VECTORS in effect.groups else [Headline("effect and damage", LEFT_OUT)]),
@@ -37,28 +37,30 @@ def headlines(report: EvaluationReport) -> list[Headline]:
 
 
 def _effect(effect: EffectResult) -> list[Headline]:
-    own = effect.groups[VECTORS]
-    others = {
+    vectors = effect.groups[VECTORS]
+    controls = {
         name: effect.groups[key]
         for name, key in (("system prompts", PROMPTS), ("random", RANDOM))
         if key in effect.groups
     }
-    plain = [f"{name} {share(group.identification.value)}" for name, group in others.items()]
-    centred = [f"{name} {share(group.centred_identification.value)}" for name, group in others.items()]
+    plain = [f"{name} {share(group.identification.value)}" for name, group in controls.items()]
+    centred = [f"{name} {share(group.centred_identification.value)}" for name, group in controls.items()]
     by_chance = f"chance {share(chance(effect))}"
-    specific = [f"{name} {group.specificity}" for name, group in others.items()]
-    worst = max(own.damage, key=lambda name: own.damage[name].value)
-    mean = sum(found.value for found in own.damage.values()) / len(own.damage)
+    specific = [f"{name} {group.specificity}" for name, group in controls.items()]
+    worst = max(vectors.damage, key=lambda name: vectors.damage[name].value)
+    mean = sum(damage.value for damage in vectors.damage.values()) / len(vectors.damage)
     n = len(effect.personas)
     return [
-        Headline("replies identified as their persona", share_interval(own.identification), _list([*plain, by_chance])),
         Headline(
-            "the same, each judge centred", share_interval(own.centred_identification), _list([*centred, by_chance])
+            "replies identified as their persona", share_interval(vectors.identification), _list([*plain, by_chance])
         ),
-        Headline(f"specificity ({effect.unit})", str(own.specificity), _list(specific)),
+        Headline(
+            "the same, each judge centred", share_interval(vectors.centred_identification), _list([*centred, by_chance])
+        ),
+        Headline(f"specificity ({effect.unit})", str(vectors.specificity), _list(specific)),
         *_ahead(effect),
-        Headline("own judge highest", f"{own.rows_won} of {n} rows", f"{own.columns_won} of {n} columns"),
-        Headline("damage (nats/token)", f"{mean:.2f}", f"highest: {worst} {own.damage[worst]}"),
+        Headline("own judge highest", f"{vectors.rows_won} of {n} rows", f"{vectors.columns_won} of {n} columns"),
+        Headline("damage (nats/token)", f"{mean:.2f}", f"highest: {worst} {vectors.damage[worst]}"),
     ]
 
 
@@ -102,11 +104,11 @@ def _kept(safety: SafetyResult, weakest: str) -> Headline:
 
 
 def _stability(stability: StabilityResult) -> list[Headline]:
-    halves = stability.split_half
-    if not halves:
+    cosines = stability.split_half
+    if not cosines:
         return []
-    weakest = min(halves, key=halves.__getitem__)
-    return [Headline("two halves of the data agree (cosine)", _range(list(halves.values())), f"lowest: {weakest}")]
+    weakest = min(cosines, key=cosines.__getitem__)
+    return [Headline("two halves of the data agree (cosine)", _range(list(cosines.values())), f"lowest: {weakest}")]
 
 
 def _range(values: Sequence[float]) -> str:
@@ -116,5 +118,5 @@ def _range(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _list(parts: Sequence[str]) -> str:
-    return ", ".join(parts)
+def _list(figures: Sequence[str]) -> str:
+    return ", ".join(figures)

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page: no script, nothing from outside, light and dark as the reader's system is."""
+"""Page: an evaluation as one HTML file without scripts and outside resources, light or dark as the reader's system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Picture = tuple[str, Callable[[Theme], "Figure"]]
-"""What a picture shows, and how it is drawn."""
+"""A picture's caption, and the function that draws it in a theme."""
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1b1f24; --muted: #57606a; --line: #d8dce1; --card: #f5f7f9; }
@@ -58,14 +58,14 @@ details { margin: 0 0 1rem; } summary { cursor: pointer; color: var(--muted); }
 
 def html(report: EvaluationReport) -> str:
     """Return the page. Raises `PlotError` where matplotlib is not installed."""
-    parts = sections(report)
+    whole = sections(report)
     title = f"Evaluation of {report.model.name}"
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="muted">{escape(_subtitle(report))}</p>',
         _cards(report),
-        "<nav>" + "".join(f'<a href="#{_anchor(part)}">{escape(part.title)}</a>' for part in parts) + "</nav>",
-        *(_section(part, _pictures(report).get(part.title, [])) for part in parts),
+        "<nav>" + "".join(f'<a href="#{_anchor(section)}">{escape(section.title)}</a>' for section in whole) + "</nav>",
+        *(_section(section, _pictures(report).get(section.title, [])) for section in whole),
     ]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -81,7 +81,7 @@ def _subtitle(report: EvaluationReport) -> str:
 
 def _cards(report: EvaluationReport) -> str:
     cards = [
-        f'<div class="card"><dt>{escape(line.what)}</dt><dd class="value">{escape(line.figure)}</dd>'
+        f'<div class="card"><dt>{escape(line.name)}</dt><dd class="value">{escape(line.figure)}</dd>'
         f'<dd class="beside">{escape(line.beside)}</dd></div>'
         for line in headlines(report)
     ]
@@ -89,18 +89,23 @@ def _cards(report: EvaluationReport) -> str:
 
 
 def _section(section: Section, pictures: list[Picture]) -> str:
-    parts = [f'<h2 id="{_anchor(section)}">{escape(section.title)}</h2>']
+    title = f'<h2 id="{_anchor(section)}">{escape(section.title)}</h2>'
     if not section.tables:
-        return parts[0] + "<p>This part was left out of the evaluation.</p>"
-    parts.append(f'<p class="muted">{escape(section.about)}</p>')
-    parts += [_figure(f"{_anchor(section)}-{place}", picture) for place, picture in enumerate(pictures)]
-    parts += [_table(table) for table in section.tables if not table.detail]
-    parts += [
+        return title + "<p>This part was left out of the evaluation.</p>"
+    details = [
         f"<details><summary>{escape(table.title)}</summary>{_table(table)}</details>"
         for table in section.tables
         if table.detail
     ]
-    return "\n".join(parts)
+    return "\n".join(
+        [
+            title,
+            f'<p class="muted">{escape(section.about)}</p>',
+            *(_figure(f"{_anchor(section)}-{index}", picture) for index, picture in enumerate(pictures)),
+            *(_table(table) for table in section.tables if not table.detail),
+            *details,
+        ]
+    )
 
 
 def _anchor(section: Section) -> str:
@@ -111,15 +116,15 @@ def _table(table: Table) -> str:
     note = f"<small>{escape(table.note)}</small>" if table.note else ""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    kind = ' class="words"' if table.words else ""
+    style_class = ' class="words"' if table.words else ""
     return (
-        f'<div class="scroll"><table{kind}><caption>{escape(table.title)}{note}</caption>'
+        f'<div class="scroll"><table{style_class}><caption>{escape(table.title)}{note}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
 def _figure(name: str, picture: Picture) -> str:
-    """Draw a picture for both pages; the style shows the one that fits."""
+    """Draw a picture in both themes; the page's style shows the one that fits the reader's system."""
     caption, draw = picture
     shown = "".join(
         f'<div class="{theme.name}">{inline_svg(draw(theme), f"{name}-{theme.name}", caption)}</div>'
@@ -129,20 +134,20 @@ def _figure(name: str, picture: Picture) -> str:
 
 
 def _pictures(report: EvaluationReport) -> dict[str, list[Picture]]:
-    """Return the pictures of every part that was measured."""
-    found: dict[str, list[Picture]] = {}
+    """Return section title -> its pictures, for every part that was measured."""
+    pictures: dict[str, list[Picture]] = {}
     if report.effect is not None:
-        found["Effect"] = _effect_pictures(report.model.slug, report.effect)
+        pictures["Effect"] = _effect_pictures(report.model.slug, report.effect)
     if report.doses is not None:
         unit = report.effect.unit if report.effect else "nats/token"
         curves = dose.evaluated_doses(report.model.slug, report.doses, unit)
-        found["Dose-response"] = [
+        pictures["Dose-response"] = [
             ("Gain and damage by strength; 1.0 is the calibrated point.", lambda theme: dose.draw(curves, theme))
         ]
     if report.safety is not None:
         by_layer = _separation(report.model.slug, report.safety)
-        found["Safety"] = [("What the safety axis separates, by layer.", lambda theme: layers.draw(by_layer, theme))]
-    return found
+        pictures["Safety"] = [("What the safety axis separates, by layer.", lambda theme: layers.draw(by_layer, theme))]
+    return pictures
 
 
 def _effect_pictures(model: str, effect: EffectResult) -> list[Picture]:
@@ -178,5 +183,5 @@ def _controls(effect: EffectResult, theme: Theme) -> Figure:
     return intervals.draw(title, panels, theme, chance=dict.fromkeys(panels, by_chance))
 
 
-def _bounds(found: Interval) -> tuple[float, float, float]:
-    return found.value, found.low, found.high
+def _bounds(interval: Interval) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high

@@ -1,4 +1,4 @@
-"""A report's figures as tables of words: what the terminal and the HTML page show, in one order."""
+"""Sections: a report's figures as tables, in the one order that the terminal and the HTML page show them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 
 
 def sections(report: EvaluationReport) -> list[Section]:
-    """Return every part of a report after its headline figures."""
+    """Return a section for every part of a report, and one of its provenance."""
     effect, doses, blends = report.effect, report.doses, report.blends
     safety, stability = report.safety, report.stability
     return [
@@ -85,7 +85,7 @@ def _blends(blends: BlendResult) -> tuple[Table, ...]:
         ("chance", share(blends.chance)),
         ("damage (nats/token)", str(blends.damage)),
     )
-    pairs = tuple((pair, share(found)) for pair, found in blends.by_pair.items())
+    pairs = tuple((pair, share(recognised)) for pair, recognised in blends.by_pair.items())
     return (
         Table(f"Blends 0.5:0.5 on {blends.questions} questions", ("what", "figure"), rows),
         Table("By pair, each judge centred", ("blend", "both recognised"), pairs),
@@ -144,8 +144,8 @@ def _stability(stability: StabilityResult) -> tuple[Table, ...]:
     return (Table("Cosine", ("persona", "two halves", "half and whole"), rows),)
 
 
-def _cosine(found: dict[str, float], name: str) -> str:
-    return f"{found[name]:.2f}" if name in found else "-"
+def _cosine(cosines: dict[str, float], name: str) -> str:
+    return f"{cosines[name]:.2f}" if name in cosines else "-"
 
 
 def _provenance(report: EvaluationReport) -> Table:

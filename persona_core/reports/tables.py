@@ -1,4 +1,4 @@
-"""Tables of words, as the terminal and the HTML page show them, and how a figure is written in one."""
+"""Tables: rows of words that both the terminal and the HTML page show, and how shares are written in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words. `detail` is left out of the terminal and folded on the page; `words` holds no numbers to align."""
+    """Rows of words.
+
+    The terminal leaves out a `detail` table, and the page folds it. The cells of a `words` table are text, not numbers
+    to align.
+    """
 
     title: str
     columns: Row
@@ -23,7 +27,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report; it has no tables where the part was left out."""
+    """One part of a report; a part that was not measured has no tables."""
 
     title: str
     about: str

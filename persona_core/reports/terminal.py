@@ -1,4 +1,4 @@
-"""An evaluation in the terminal: the headline figures, then a table a part, within the width that there is."""
+"""Terminal: lays an evaluation out as tables that fit the width of the terminal, headline figures first."""
 
 from __future__ import annotations
 
@@ -20,46 +20,45 @@ _BETWEEN = 3
 
 
 def tables(report: EvaluationReport, width: int = WIDTH) -> list[RichTable]:
-    """Return the report as tables for `rich`; details, which the HTML page has, are left out."""
-    rows = tuple((line.what, line.figure, line.beside) for line in headlines(report))
+    """Return the report as tables for `rich`, without the details that only the HTML page shows."""
+    rows = tuple((line.name, line.figure, line.beside) for line in headlines(report))
     top = Table(f"Evaluation of {report.model.name}", ("what", "figure", "beside"), rows, words=True)
-    parts = sections(report)
-    measured = [table for part in parts for table in part.tables if not table.detail]
-    missing = tuple((part.title,) for part in parts if not part.tables)
+    whole = sections(report)
+    measured = [table for section in whole for table in section.tables if not table.detail]
+    missing = tuple((section.title,) for section in whole if not section.tables)
     left_out = [Table("Not measured", ("left out of this evaluation",), missing)] if missing else []
-    return [_rich(part) for table in (top, *measured, *left_out) for part in fitted(table, width)]
+    return [_rich(piece) for table in (top, *measured, *left_out) for piece in fitted(table, width)]
 
 
 def fitted(table: Table, width: int) -> list[Table]:
-    """Return the table, or several with a share of its columns each where its words do not fit beside each other."""
-    shares = list(_shares(table, width))
-    parts = [_columns(table, share) for share in shares]
-    titles = [table.title, *[f"{table.title}, continued"] * (len(parts) - 1)]
-    notes = [*[""] * (len(parts) - 1), table.note]
-    return [replace(part, title=title, note=note) for part, title, note in zip(parts, titles, notes, strict=True)]
+    """Return the table, or several that each repeat its first column and hold as many others as fit the width."""
+    pieces = [_columns(table, indices) for indices in _column_groups(table, width)]
+    titles = [table.title, *[f"{table.title}, continued"] * (len(pieces) - 1)]
+    notes = [*[""] * (len(pieces) - 1), table.note]
+    return [replace(piece, title=title, note=note) for piece, title, note in zip(pieces, titles, notes, strict=True)]
 
 
-def _shares(table: Table, width: int) -> Iterator[list[int]]:
-    """Yield the places of columns that fit beside the first."""
-    first, *others = (_widest_word(table, place) + _BETWEEN for place in range(len(table.columns)))
-    share, used = [0], first
-    for place, needed in enumerate(others, start=1):
-        if used + needed > width and len(share) > 1 and not table.words:
-            yield share
-            share, used = [0], first
-        share.append(place)
+def _column_groups(table: Table, width: int) -> Iterator[list[int]]:
+    """Yield the first column with the next ones that fit beside it, as indices, until each column was yielded."""
+    first, *others = (_widest_word(table, index) + _BETWEEN for index in range(len(table.columns)))
+    group, used = [0], first
+    for index, needed in enumerate(others, start=1):
+        if used + needed > width and len(group) > 1 and not table.words:
+            yield group
+            group, used = [0], first
+        group.append(index)
         used += needed
-    yield share
+    yield group
 
 
-def _widest_word(table: Table, place: int) -> int:
-    cells = (table.columns[place], *(row[place] for row in table.rows))
+def _widest_word(table: Table, index: int) -> int:
+    cells = (table.columns[index], *(row[index] for row in table.rows))
     return max((len(word) for cell in cells for word in cell.split()), default=0)
 
 
-def _columns(table: Table, places: list[int]) -> Table:
-    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[place] for place in places), rows=rows)
+def _columns(table: Table, indices: list[int]) -> Table:
+    rows = tuple(tuple(row[index] for index in indices) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[index] for index in indices), rows=rows)
 
 
 def _rich(table: Table) -> RichTable:
@@ -77,8 +76,8 @@ def _rich(table: Table) -> RichTable:
         pad_edge=False,
         min_width=len(table.title),
     )
-    for place, column in enumerate(table.columns):
-        shown.add_column(Text(column), justify="left" if place == 0 or table.words else "right")
+    for index, column in enumerate(table.columns):
+        shown.add_column(Text(column), justify="left" if index == 0 or table.words else "right")
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
     return shown

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.base.layers import check_layers, format_layers, resolve_layers
+from persona_core.base.layers import check_layers, format_layers, layer_runs, resolve_layers
 from persona_core.errors import ConfigError
 
 layer_sets = st.sets(st.integers(0, 79), min_size=1).map(lambda drawn: tuple(sorted(drawn)))
@@ -88,3 +88,8 @@ def test_one_layer_may_be_a_number_a_text_or_a_list(spec: object) -> None:
 def test_a_wrong_specification_says_what_is_wrong(spec: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolve_layers(spec, 28)
+
+
+def test_runs_are_the_ends_of_neighbouring_layers_in_order() -> None:
+    assert layer_runs([5, 3, 8, 9, 10]) == [(3, 3), (5, 5), (8, 10)]
+    assert layer_runs([]) == []

@@ -124,7 +124,7 @@ def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str
     text, found = unescape(page), headlines(report)
     assert len(found) == 13
     for line in found:
-        assert line.what in text
+        assert line.name in text
         assert line.figure in text
         assert line.beside in text
 

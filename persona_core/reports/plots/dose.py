@@ -1,4 +1,4 @@
-"""The dose picture: effect and damage as strength rises, one curve a persona."""
+"""Dose picture: draws effect and damage as strength rises, one curve a persona."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from persona_core.errors import PlotError
 from persona_core.personas.manager import PersonaManager
 from persona_core.reports.plots.figure import dress, label_ends, new_figure, note
 from persona_core.reports.plots.theme import DASHES, MARKERS, Theme
+from persona_core.settings.config import STRONGEST
 from persona_core.vectors.file import Calibration, read_header
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from persona_core.evaluation.dose_response import DoseResult
 
-STRONGEST = 2.0
-"""The highest strength that a user can ask for."""
 _ROOM = 0.4
+"""Strengths at the left edge in which a label does not fit on the left of its line."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DoseCurve:
 
 @dataclass(frozen=True)
 class DoseFigures:
-    """The curves of a model with the strengths to mark; `effect` says what gain is and where it was measured."""
+    """A model's curves and the strengths to mark; `effect` describes the gain and where it was measured."""
 
     model: str
     curves: tuple[DoseCurve, ...]
@@ -43,9 +43,9 @@ class DoseFigures:
     damage_budget: float | None
     effect: str
     unit: str = "nats/token"
-    """of gain; damage is always in nats per token."""
+    """Of the gain; damage is always in nats per token."""
     cost: str = "how much less likely under the unsteered model"
-    """what damage is."""
+    """Describes the damage."""
 
 
 def read_doses(manager: PersonaManager) -> DoseFigures:
@@ -102,11 +102,11 @@ def _lines(
     axes: Axes, figures: DoseFigures, values: Sequence[Sequence[float]], theme: Theme, *, named: bool = False
 ) -> None:
     ends = {}
-    for place, (curve, heights) in enumerate(zip(figures.curves, values, strict=True)):
+    for index, (curve, heights) in enumerate(zip(figures.curves, values, strict=True)):
         xs, ys = up_to(curve.strengths, heights, STRONGEST)
         axes.plot(
-            xs, ys, color=theme.colour(place), linestyle=DASHES[place // len(theme.series) % len(DASHES)], linewidth=2,
-            marker=MARKERS[place % len(MARKERS)], markersize=4.5,
+            xs, ys, color=theme.colour(index), linestyle=DASHES[index // len(theme.series) % len(DASHES)], linewidth=2,
+            marker=MARKERS[index % len(MARKERS)], markersize=4.5,
         )  # fmt: skip
         ends[curve.persona] = (xs[-1], ys[-1])
     axes.set_xlim(-0.03, STRONGEST + 0.02)
@@ -117,7 +117,7 @@ def _lines(
 
 
 def _mark_strengths(axes: Axes, default: float, theme: Theme, *, named: bool) -> None:
-    """Mark the calibrated point and the default strength; where they are one, with one line."""
+    """Mark the calibrated point and the default strength, with one line if they are the same."""
     names = {1.0: "calibrated point"}
     names[default] = "default strength" if default != 1.0 else "calibrated point and default strength"
     first = min(names)
@@ -130,7 +130,7 @@ def _mark_strengths(axes: Axes, default: float, theme: Theme, *, named: bool) ->
 
 
 def up_to(xs: Sequence[float], ys: Sequence[float], end: float) -> tuple[list[float], list[float]]:
-    """Return the part of a curve up to `end`, with the point there by straight line."""
+    """Return a curve up to `end`, with the interpolated point at `end`."""
     kept = [(x, y) for x, y in zip(xs, ys, strict=True) if x <= end]
     after = next(((x, y) for x, y in zip(xs, ys, strict=True) if x > end), None)
     if after is not None and kept and kept[-1][0] < end:
@@ -139,8 +139,8 @@ def up_to(xs: Sequence[float], ys: Sequence[float], end: float) -> tuple[list[fl
     return [x for x, _ in kept], [y for _, y in kept]
 
 
-def _calibrated(name: str, found: Calibration) -> DoseCurve:
-    """Return a stored curve over strengths: doses in units of the calibrated one."""
-    doses = [point[0] / found.dose for point in found.curve] if found.dose > 0 else []
-    damages, gains = ([point[place] for point in found.curve[: len(doses)]] for place in (1, 2))
-    return DoseCurve(name, tuple(doses), tuple(gains), tuple(damages))
+def _calibrated(name: str, calibration: Calibration) -> DoseCurve:
+    """Return a stored curve with strengths in place of doses: doses in units of the calibrated dose."""
+    curve = calibration.curve if calibration.dose > 0 else ()
+    doses, damages, gains = zip(*curve, strict=True) if curve else ((), (), ())
+    return DoseCurve(name, tuple(dose / calibration.dose for dose in doses), gains, damages)

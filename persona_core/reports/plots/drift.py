@@ -1,4 +1,4 @@
-"""The drift picture: a conversation's replies on the assistant axis turn by turn, and how near the floor they came."""
+"""Drift picture: draws a conversation's replies on the assistant axis turn by turn, and their distance to the floor."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ROWS = 3
 
 @dataclass(frozen=True)
 class Band:
-    """Percentiles of the default assistant's projections at the layer that receipts read: percentile -> projection."""
+    """Percentile -> projection of the default assistant's tokens, after the layer whose projection receipts hold."""
 
     layer: int
     percentiles: dict[float, float]
 
 
 def read_band(manager: PersonaManager) -> Band:
-    """Read the assistant axis's percentiles after the last target layer, where the engine reads its projection."""
+    """Read the assistant axis's percentiles after the last target layer, where the engine reads the projection."""
     import numpy as np
 
     path = manager.store.part_path(ASSISTANT)
@@ -47,7 +47,7 @@ def read_band(manager: PersonaManager) -> Band:
 
 
 def draw(receipts: Sequence[PlottedReceipt], band: Band, theme: Theme, name: str = "") -> Figure:
-    """Draw the projections over the band, and the distance to the floor below where any turn has one."""
+    """Draw the projections over the band, and below them the distance to the floor if any turn has one."""
     if not any(receipt.assistant_projection is not None for receipt in receipts):
         raise PlotError("no turn of the conversation holds an `assistant_projection`; reply again with the axes made")
     floored = any(receipt.floor for receipt in receipts)
@@ -112,7 +112,7 @@ def _ticks(axes: Axes, n_turns: int, theme: Theme) -> None:
 
 
 def _mark_changes(axes: Axes, receipts: Sequence[PlottedReceipt], theme: Theme, *, named: bool) -> None:
-    """Mark with a thin line where the steering changes, and write who speaks from there on."""
+    """Draw a thin line where the steering changes, and write who speaks from there on."""
     speakers = [receipt.speaker for receipt in receipts]
     changes = [1, *(turn for turn, (one, other) in enumerate(pairwise(speakers), start=2) if one != other)]
     for rank, turn in enumerate(changes):

@@ -1,4 +1,4 @@
-"""Figures: the empty one that every picture starts from, its labels, and its file as PNG or SVG."""
+"""Figures: the empty figure that every picture starts from, its axes and labels, and its file as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEIGHT_OF_A_LINE = 0.055
 
 
 def new_figure(theme: Theme, width: float, height: float, title: str) -> Figure:
-    """Return an empty figure with a title, in inches; it belongs to no window and no global state."""
+    """Return an empty figure with a title, of a size in inches, outside pyplot's windows and global state."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -38,7 +38,7 @@ def new_figure(theme: Theme, width: float, height: float, title: str) -> Figure:
 
 
 def dress(axes: Axes, theme: Theme, *, x: str = "", y: str = "", title: str = "") -> None:
-    """Colour an axes for the theme and label it."""
+    """Colour the axes for the theme and label them."""
     axes.set_facecolor(theme.page)
     axes.set_xlabel(x, color=theme.ink, fontsize=10)
     axes.set_ylabel(y, color=theme.ink, fontsize=10)
@@ -51,15 +51,15 @@ def dress(axes: Axes, theme: Theme, *, x: str = "", y: str = "", title: str = ""
         spine.set_color(theme.muted)
 
 
-def add_legend(axes: Axes, theme: Theme, place: str = "best", **options: Any) -> None:
+def add_legend(axes: Axes, theme: Theme, position: str = "best", **options: Any) -> None:
     """Add a legend in the theme's colours."""
     colours: dict[str, Any] = {"labelcolor": theme.ink, "facecolor": theme.page, "edgecolor": theme.grid}
-    whole: dict[str, Any] = {"loc": place, "fontsize": 9, "framealpha": 0.9, **colours, **options}
+    whole: dict[str, Any] = {"loc": position, "fontsize": 9, "framealpha": 0.9, **colours, **options}
     axes.legend(**whole)
 
 
 def note(axes: Axes, theme: Theme, text: str, point: tuple[float, float], **options: Any) -> None:
-    """Write a text beside a point, offset in points, on a patch of the page's colour so that lines do not cross it."""
+    """Write a text beside a point on a patch of the page's colour, so that no line crosses it."""
     patch = {"boxstyle": "square,pad=0.08", "facecolor": theme.page, "edgecolor": "none", "alpha": 0.75}
     style: dict[str, Any] = {
         "fontsize": 9,
@@ -73,12 +73,12 @@ def note(axes: Axes, theme: Theme, text: str, point: tuple[float, float], **opti
 
 
 def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], theme: Theme) -> None:
-    """Write each line's name in a column at the right, spread; a dotted leader joins it to a line that ends before."""
+    """Write each line's name in a column at the right; a dotted leader joins it to a line that ends earlier."""
     last = max(x for x, _ in ends.values())
     low, high = axes.get_ylim()
     heights = _spread([y for _, y in ends.values()], (high - low) * _HEIGHT_OF_A_LINE)
-    for place, ((name, (x, y)), height) in enumerate(zip(ends.items(), heights, strict=True)):
-        colour = theme.colour(place)
+    for index, ((name, (x, y)), height) in enumerate(zip(ends.items(), heights, strict=True)):
+        colour = theme.colour(index)
         note(axes, theme, name, (last, height), xytext=(6, 0), va="center", color=colour)
         if x < last:
             axes.plot([x, last], [y, height], color=colour, linewidth=0.9, linestyle=(0, (1, 3)))
@@ -94,12 +94,12 @@ def check_format(path: Path) -> str:
 
 def write(figure: Figure, path: Path) -> None:
     """Write a PNG or an SVG, by the suffix; whole or not at all, and the same bytes for the same picture."""
-    kind = check_format(path)
-    replace_atomically(path, lambda part: part.write_bytes(_rendered(figure, kind)))
+    file_format = check_format(path)
+    replace_atomically(path, lambda unfinished: unfinished.write_bytes(_rendered(figure, file_format)))
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """Return a picture as an `<svg>` element for an HTML page; `name` keeps its ids apart from other pictures'."""
+    """Return a picture as an `<svg>` element for an HTML page; its ids begin with `name`, unlike others."""
     text = _rendered(figure, "svg").decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -109,21 +109,21 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
 
 
-def _rendered(figure: Figure, kind: str) -> bytes:
+def _rendered(figure: Figure, file_format: str) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "persona-steer", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        figure.savefig(buffer, format=file_format, metadata=metadata)
     return buffer.getvalue()
 
 
 def _spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Move heights apart to at least `gap`, in their order, about their middle."""
-    order = sorted(range(len(heights)), key=lambda place: heights[place])
-    placed = list(heights)
+    """Move heights at least `gap` apart; their order and their mean stay the same."""
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    spread = list(heights)
     for lower, upper in pairwise(order):
-        placed[upper] = max(placed[upper], placed[lower] + gap)
-    shift = sum(a - b for a, b in zip(placed, heights, strict=True)) / max(len(heights), 1)
-    return [height - shift for height in placed]
+        spread[upper] = max(spread[upper], spread[lower] + gap)
+    shift = sum(a - b for a, b in zip(spread, heights, strict=True)) / max(len(heights), 1)
+    return [height - shift for height in spread]

@@ -1,4 +1,4 @@
-"""The intervals picture: figures of several groups with their 95 % intervals, side by side, and what chance gives."""
+"""Intervals picture: draws figures of several groups with their 95 % intervals, and a line where chance lies."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def draw(
     for axes, (name, rows) in zip(columns, panels.items(), strict=True):
         dress(axes, theme, x=unit, title=name)
         for group, (value, low, high) in rows.items():
-            place = groups.index(group)
-            colour = theme.colour(place)
-            axes.plot([low, high], [place, place], color=colour, linewidth=3, alpha=0.5, solid_capstyle="butt")
-            axes.plot(value, place, color=colour, marker=MARKERS[place % len(MARKERS)], markersize=8)
-            note(axes, theme, f"{value:.0%}", (value, place), xytext=(0, 7), ha="center", fontsize=8.5)
+            row = groups.index(group)
+            colour = theme.colour(row)
+            axes.plot([low, high], [row, row], color=colour, linewidth=3, alpha=0.5, solid_capstyle="butt")
+            axes.plot(value, row, color=colour, marker=MARKERS[row % len(MARKERS)], markersize=8)
+            note(axes, theme, f"{value:.0%}", (value, row), xytext=(0, 7), ha="center", fontsize=8.5)
         axes.axvline(chance[name], color=theme.muted, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set_xlim(0, 1)
         axes.set_ylim(len(groups) - 0.5, -0.7)

@@ -1,4 +1,4 @@
-"""Labels of points: each beside its point, where it covers the fewest others."""
+"""Labels: writes each point's name beside it, on the side where it covers the least of other points and names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _AROUND = (
 
 
 def place_labels(axes: Axes, theme: Theme, points: Mapping[str, Point], colours: Sequence[str]) -> None:
-    """Write each name beside its point, on the side where it covers the fewest points and names."""
+    """Write each name beside its point, on the side where it covers the least of other points and names."""
     figure: Any = axes.figure.get_figure(root=True)
     scale = figure.dpi / 72
-    spots = [tuple(float(part) / scale for part in axes.transData.transform(point)) for point in points.values()]
+    spots = [tuple(float(pixels) / scale for pixels in axes.transData.transform(point)) for point in points.values()]
     taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in spots]
     frame = axes.get_window_extent()
     inside: Box = (frame.x0 / scale, frame.y0 / scale, frame.x1 / scale, frame.y1 / scale)
@@ -37,7 +37,7 @@ def place_labels(axes: Axes, theme: Theme, points: Mapping[str, Point], colours:
 
 
 def _box(name: str, x: float, y: float, side: str) -> Box:
-    """Return about where a text will be, in points."""
+    """Return the estimated box of a text, in points."""
     lines = name.splitlines()
     width, height = max(map(len, lines)) * _SIZE * 0.66, len(lines) * _SIZE * 1.25
     left = {"left": x, "right": x - width, "center": x - width / 2}[side]
@@ -45,7 +45,7 @@ def _box(name: str, x: float, y: float, side: str) -> Box:
 
 
 def _cost(box: Box, taken: Sequence[Box], inside: Box) -> float:
-    """Return the area that a box shares with others, and what of it lies outside."""
+    """Return the area that a box shares with others, plus twice its area outside the frame."""
     area = (box[2] - box[0]) * (box[3] - box[1])
     return sum(_shared(box, other) for other in taken) + 2 * (area - _shared(box, inside))
 

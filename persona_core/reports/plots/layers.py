@@ -1,13 +1,12 @@
-"""The layers picture: how well each axis separates its two sides, and how long persona directions are, by layer."""
+"""Layers picture: draws how well each axis separates its two sides, and how long persona directions are, by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from persona_core.base.layers import format_layers, resolve_layers
+from persona_core.base.layers import format_layers, layer_runs, resolve_layers
 from persona_core.errors import PlotError
 from persona_core.personas.manager import PersonaManager
 from persona_core.reports.plots.figure import add_legend, dress, label_ends, new_figure, note
@@ -27,7 +26,7 @@ _CHANCE = 0.5
 
 @dataclass(frozen=True)
 class LayerFigures:
-    """By layer, areas under the curve by what is separated, and each persona's length over the residual norm."""
+    """Figures by layer: the AUC of each separation, and each persona's length over the median residual norm."""
 
     model: str
     target_layers: tuple[int, ...]
@@ -37,20 +36,20 @@ class LayerFigures:
 
 
 def read_layers(manager: PersonaManager) -> LayerFigures:
-    """Read what the axes measured at extraction, and the lengths of the personas' directions."""
+    """Read the AUCs that extraction stored with the axes, and the lengths of the personas' directions."""
     paths = manager.paths()
-    parts = {part: path for part in (SAFETY, ASSISTANT) if (path := manager.store.part_path(part))}
-    headers = {part: read_header(path) for part, path in parts.items()}
+    axes = {axis: path for axis in (SAFETY, ASSISTANT) if (path := manager.store.part_path(axis))}
+    headers = {axis: read_header(path) for axis, path in axes.items()}
     personas = [read_header(path) for path in paths.values()]
     known = [*headers.values(), *personas]
     if not known:
         raise PlotError(f"no vectors for {manager.slug}; run `persona-steer extract-axes` and `persona-steer extract`")
-    wanted = {
+    separations = {
         REFUSE_COMPLY: (SAFETY, "heldout_auc"),
         ASSISTANT_PERSONA: (ASSISTANT, "heldout_auc"),
         SAFETY_PERSONA: (SAFETY, "persona_auc"),
     }
-    curves = {label: headers[part].measured.get(key) for label, (part, key) in wanted.items() if part in headers}
+    curves = {label: headers[axis].measured.get(key) for label, (axis, key) in separations.items() if axis in headers}
     model = known[0].model
     return LayerFigures(
         model=model.slug,
@@ -62,18 +61,18 @@ def read_layers(manager: PersonaManager) -> LayerFigures:
 
 
 def steered_layers(personas: Iterable[VectorHeader]) -> tuple[int, ...]:
-    """Return every layer that any of the personas is added at; calibration may give each a band of its own."""
+    """Return every layer that any of the personas is added at; calibration may choose different layers for each."""
     return tuple(sorted({layer for header in personas for layer in header.target_layers}))
 
 
 def draw(figures: LayerFigures, theme: Theme) -> Figure:
-    """Draw separation above and length below, the target and capping layers shaded; a part without data is left out."""
-    parts = [part for part, data in ((_separation, figures.separation), (_norms, figures.norms)) if data]
+    """Draw separation above and length below, with the target and capping layers shaded; leave out an empty panel."""
+    panels = [panel for panel, curves in ((_separation, figures.separation), (_norms, figures.norms)) if curves]
     title = "Separation and length by layer" if figures.norms else "Separation by layer"
-    figure = new_figure(theme, 9, 1.4 + 3 * max(len(parts), 1), f"{title}: {figures.model}")
-    rows = figure.subplots(max(len(parts), 1), 1, sharex=True, squeeze=False)[:, 0]
-    for part, axes in zip(parts, rows, strict=False):
-        part(axes, figures, theme)
+    figure = new_figure(theme, 9, 1.4 + 3 * max(len(panels), 1), f"{title}: {figures.model}")
+    rows = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, axes in zip(panels, rows, strict=False):
+        panel(axes, figures, theme)
         _shade(axes, figures, theme)
     n_layers = max((len(curve) for curve in (*figures.separation.values(), *figures.norms.values())), default=1)
     rows[-1].set_xlim(-0.5, n_layers - 0.5)
@@ -83,9 +82,9 @@ def draw(figures: LayerFigures, theme: Theme) -> Figure:
 
 def _separation(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
     dress(axes, theme, y="area under the curve (AUC)", title="how well a projection tells two kinds of reply apart")
-    for place, (label, curve) in enumerate(figures.separation.items()):
+    for index, (label, curve) in enumerate(figures.separation.items()):
         axes.plot(
-            curve, color=theme.colour(place), linestyle=DASHES[place % len(DASHES)], linewidth=2, marker="o",
+            curve, color=theme.colour(index), linestyle=DASHES[index % len(DASHES)], linewidth=2, marker="o",
             markersize=3.5, label=label,
         )  # fmt: skip
     axes.axhline(_CHANCE, color=theme.muted, linewidth=1)
@@ -99,33 +98,26 @@ def _separation(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
 
 def _norms(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
     dress(axes, theme, y="length / median residual norm", title="how long each persona's direction is in the stream")
-    for place, (_, curve) in enumerate(figures.norms.items()):
-        dash = DASHES[place // len(theme.series) % len(DASHES)]
-        axes.plot(curve, color=theme.colour(place), linestyle=dash, linewidth=2)
+    for index, curve in enumerate(figures.norms.values()):
+        dash = DASHES[index // len(theme.series) % len(DASHES)]
+        axes.plot(curve, color=theme.colour(index), linestyle=dash, linewidth=2)
     axes.set_ylim(0, max(max(curve) for curve in figures.norms.values()) * 1.2)
     ends = {name: (float(len(curve) - 1), curve[-1]) for name, curve in figures.norms.items()}
     label_ends(axes, ends, theme)
 
 
 def _shade(axes: Axes, figures: LayerFigures, theme: Theme) -> None:
-    """Shade the two sets of layers, with their names on top."""
+    """Shade the target and the capping layers, with their names on top."""
     for layers, name, colour, strength in (
         (figures.target_layers, "target layers", theme.high, 0.14),
         (figures.capping_layers, "capping layers", theme.low, 0.14),
     ):
-        for start, end in _runs(layers):
+        for start, end in layer_runs(layers):
             axes.axvspan(start - 0.5, end + 0.5, color=colour, alpha=strength, linewidth=0, zorder=0)
         if layers:
             middle = ((layers[0] + layers[-1]) / 2, 1.0)
             note(axes, theme, f"{name} {format_layers(layers)}", middle, xycoords=("data", "axes fraction"),
                  xytext=(0, -4), ha="center", va="top", fontsize=8.5, color=colour, bbox=None)  # fmt: skip
-
-
-def _runs(layers: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and last layer of every run of neighbours."""
-    groups = groupby(enumerate(sorted(layers)), key=lambda pair: pair[1] - pair[0])
-    found = [[layer for _, layer in group] for _, group in groups]
-    return [(run[0], run[-1]) for run in found]
 
 
 def _relative_norms(manager: PersonaManager, name: str) -> list[float]:

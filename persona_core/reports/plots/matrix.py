@@ -1,4 +1,4 @@
-"""The matrix picture: which judging persona the replies of each persona sound like, beside the controls."""
+"""Matrix picture: draws how much the replies of each persona sound like each judging persona, beside the controls."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SHADES = 49
 def draw(model: str, personas: Sequence[str], groups: Mapping[str, Matrix], unit: str, theme: Theme) -> Figure:
     """Draw one heat map a group, on one scale: row `i` is what was meant to be persona `i`, columns are judges.
 
-    The matrices are double-centred, so that the diagonal is what a row scores for being its own persona alone.
+    The matrices are double-centred, so that the diagonal shows what a row gains under its own persona alone.
     """
     side = 0.4 + max(0.78 * len(personas), 3.2)
     figure = new_figure(theme, 1.3 + (0.9 + side) * len(groups), 1.4 + side, f"Who do the replies sound like? {model}")
     panels = figure.subplots(1, max(len(groups), 1), squeeze=False)[0]
     furthest = max((abs(value) for matrix in groups.values() for row in matrix for value in row), default=0.0) or 1.0
-    for place, (axes, (name, matrix)) in enumerate(zip(panels, groups.items(), strict=False)):
-        dress(axes, theme, x="judging persona", y="" if place else "meant to be", title=f"{name}: {_won(matrix)}")
+    for index, (axes, (name, matrix)) in enumerate(zip(panels, groups.items(), strict=False)):
+        dress(axes, theme, x="judging persona", y="" if index else "meant to be", title=f"{name}: {_won(matrix)}")
         _cells(axes, matrix, furthest, theme)
         axes.set_xticks(
             range(len(personas)), personas, rotation=40, ha="right", rotation_mode="anchor", parse_math=False
@@ -44,14 +44,14 @@ def _cells(axes: Axes, matrix: Matrix, furthest: float, theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     axes.grid(visible=False)
-    edges = [place - 0.5 for place in range(len(matrix) + 1)]
+    edges = [index - 0.5 for index in range(len(matrix) + 1)]
     axes.pcolormesh(edges, edges, matrix, cmap=_colours(theme), vmin=-furthest, vmax=furthest)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     size = 9 if len(matrix) <= 8 else 7
     for row, values in enumerate(matrix):
         for column, value in enumerate(values):
-            colour = _on(_colours(theme)((value / furthest + 1) / 2), theme)
+            colour = _text_colour(_colours(theme)((value / furthest + 1) / 2))
             weight = "bold" if row == column else "normal"
             axes.text(
                 column, row, _cell_text(value), ha="center", va="center", fontsize=size, color=colour, fontweight=weight
@@ -83,8 +83,8 @@ def _colours(theme: Theme) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(theme.name, [theme.low, theme.page, theme.high], _SHADES)
 
 
-def _on(colour: tuple[float, float, float, float], theme: Theme) -> str:
-    """Return the colour of a number that reads well on a cell."""
+def _text_colour(colour: tuple[float, float, float, float]) -> str:
+    """Return black or white, whichever reads well on a cell of this colour."""
     red, green, blue = colour[:3]
     bright = 0.299 * red + 0.587 * green + 0.114 * blue
     return "#111418" if bright > _DARK_CELL else "#ffffff"
@@ -96,6 +96,6 @@ def _cell_text(value: float) -> str:
 
 
 def _won(matrix: Matrix) -> str:
-    """Say in how many rows the own persona is highest."""
-    won = sum(max(range(len(row)), key=row.__getitem__) == place for place, row in enumerate(matrix))
+    """Return in words in how many rows the own persona is highest."""
+    won = sum(max(range(len(row)), key=row.__getitem__) == index for index, row in enumerate(matrix))
     return f"own persona highest in {won} of {len(matrix)} rows"

@@ -1,4 +1,4 @@
-"""The space picture: a model's personas on the first two principal components of their directions."""
+"""Space picture: draws a model's personas on the first two principal components of their directions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 _FEWEST = 3
 _IN_SIGHT = 0.02
+"""The shortest arrow that is drawn, in the plane's units."""
 
 
 @dataclass(frozen=True)
 class PersonaSpace:
-    """Personas in a plane. A persona's unit directions of all layers, side by side, are one vector of length 1.
+    """Personas as points in a plane.
 
-    `unsteered` is where no displacement lies, and `assistant` where one of length 1 along the assistant axis ends.
-    `explained` is the two components' share of the personas' variance.
+    A persona's unit directions of all layers, side by side, are one vector of length 1. `unsteered` is the point
+    without any displacement. `assistant` is where a displacement of length 1 along the assistant axis ends.
+    `explained` is each component's share of the personas' variance.
     """
 
     model: str
@@ -101,11 +103,11 @@ def draw(space: PersonaSpace, theme: Theme) -> Figure:
     )
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.14)
-    for place, (x, y) in enumerate(space.personas.values()):
-        axes.scatter(x, y, s=90, color=theme.colour(place), marker=MARKERS[place % len(MARKERS)], zorder=3)
+    for index, (x, y) in enumerate(space.personas.values()):
+        axes.scatter(x, y, s=90, color=theme.colour(index), marker=MARKERS[index % len(MARKERS)], zorder=3)
     axes.scatter(*space.unsteered, s=70, color=theme.muted, marker="x", zorder=3)
     labelled = {**space.personas, "unsteered model": space.unsteered}
-    colours = [theme.colour(place) for place in range(len(space.personas))] + [theme.muted]
+    colours = [theme.colour(index) for index in range(len(space.personas))] + [theme.muted]
     if space.assistant is not None:
         labelled |= _draw_arrow(axes, space, space.assistant, theme)
         colours.append(theme.ink)
@@ -115,7 +117,7 @@ def draw(space: PersonaSpace, theme: Theme) -> Figure:
 
 
 def _draw_arrow(axes: Axes, space: PersonaSpace, end: Point, theme: Theme) -> dict[str, Point]:
-    """Draw the axis at its true length in the plane, and return its label with where it belongs."""
+    """Draw the axis at its true length in the plane, and return its label with the label's point."""
     axes.plot(*zip(space.unsteered, end, strict=True), alpha=0)
     if space.assistant_share > _IN_SIGHT:
         arrow = {"arrowstyle": "-|>", "color": theme.ink, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
@@ -134,7 +136,7 @@ def _as_one(rows: Array, layers: Sequence[int]) -> Array:
 
 
 def _signs(components: Array) -> Array:
-    """Return the sign of each component's largest entry, so that a picture is not mirrored by chance."""
+    """Return the sign of each component's largest entry; multiplying by it keeps a picture from being mirrored."""
     import numpy as np
 
     largest = np.abs(components).argmax(1)

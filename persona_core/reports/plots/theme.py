@@ -1,4 +1,4 @@
-"""Themes: the colours of a picture on a light and on a dark page, told apart by colour-blind readers too."""
+"""Themes: the colours of a picture on a light and on a dark page; colour-blind readers can tell them apart."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Theme:
     high: str
     series: tuple[str, ...]
 
-    def colour(self, place: int) -> str:
-        """Return the colour of a series; colours come again after the last one."""
-        return self.series[place % len(self.series)]
+    def colour(self, index: int) -> str:
+        """Return the colour of a series; after the last colour the first one comes again."""
+        return self.series[index % len(self.series)]
 
 
 LIGHT = Theme(
@@ -50,4 +50,4 @@ DARK = Theme(
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (7, 2, 2, 2)))
-"""Shapes that tell series apart where colours do not; dashes change when colours come again."""
+"""Shapes that tell series apart where colours do not; the dashes change when the colours start again."""
