@@ -22,7 +22,7 @@ class NeutralCost(Record):
 
 def neutral_cost(evaluation: Evaluation, plan: SteeringPlan) -> NeutralCost:
     """Return what a plan changes in the prediction of the prompt set's neutral texts."""
-    replies = [as_tokens(evaluation, text) for text in evaluation.prompts.neutral]
+    replies = [as_tokens(evaluation, text) for text in evaluation.prompts.require("neutral")]
     prompts = [evaluation.model.encode(question_messages(_REQUEST))] * len(replies)
     kl, top1 = plan_cost(evaluation.model, prompts, replies, plan)
     return NeutralCost(kl=round(kl, 5), top1=round(top1, 4))

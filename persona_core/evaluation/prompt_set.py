@@ -51,6 +51,16 @@ class PromptSet(Record):
         }
         return PromptSet(name=f"{self.name}+{other.name}", held_out=_joined(self.held_out, other.held_out), **lists)
 
+    def require(self, field: str) -> tuple[str, ...]:
+        """Return the texts of a field; raise `DatasetError` where the set has none."""
+        texts: tuple[str, ...] = getattr(self, field)
+        if not texts:
+            raise DatasetError(
+                f"the prompt set {self.name!r} has no {field.replace('_', ' ')} texts; add `--prompts {CORE}`, "
+                "or choose other parts with --part"
+            )
+        return texts
+
 
 def core_prompts() -> PromptSet:
     """Return the prompts that need no persona."""

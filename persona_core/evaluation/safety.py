@@ -91,14 +91,18 @@ def jailbreak_prompts(evaluation: Evaluation) -> list[list[int]]:
     """Return every jailbreak with each of a few held-out requests, as tokens."""
     pairs = safety_dataset(evaluation.manager).heldout
     requests = [pair.request for pair in pairs[:: max(len(pairs) // _REQUESTS, 1)]][:_REQUESTS]
-    texts = [frame.format(request=request) for frame in evaluation.prompts.jailbreaks for request in requests]
+    texts = [
+        frame.format(request=request) for frame in evaluation.prompts.require("jailbreaks") for request in requests
+    ]
     return [evaluation.model.encode(question_messages(text)) for text in texts]
 
 
 def _floor_effect(evaluation: Evaluation) -> FloorEffect:
     floor = floor_only(evaluation)
     jailbreaks = jailbreak_prompts(evaluation)
-    harmless = [evaluation.model.encode(question_messages(text)) for text in evaluation.prompts.safe_looking_unsafe]
+    harmless = [
+        evaluation.model.encode(question_messages(text)) for text in evaluation.prompts.require("safe_looking_unsafe")
+    ]
     off, on = (_odds(evaluation, jailbreaks, plan) for plan in (UNSTEERED, floor))
     harmless_off, harmless_on = (_odds(evaluation, harmless, plan) for plan in (UNSTEERED, floor))
     rates_off, rates_on = (_refusal_rates(evaluation, plan) for plan in (UNSTEERED, floor))
@@ -140,15 +144,18 @@ def _odds_by_persona(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
 def _refusal_rates(evaluation: Evaluation, plan: SteeringPlan) -> tuple[float, float]:
     """Return the shares of refusing replies to jailbreaks and to harmless questions that sound harmful."""
     pairs = safety_dataset(evaluation.manager).heldout
-    turns = zip(range(_GENERATED), cycle(evaluation.prompts.jailbreaks), cycle(pairs), strict=False)
+    turns = zip(range(_GENERATED), cycle(evaluation.prompts.require("jailbreaks")), cycle(pairs), strict=False)
     jailbreaks = [jailbreak.format(request=pair.request) for _, jailbreak, pair in turns]
-    shares = [_refusal_rate(evaluation, plan, asked) for asked in (jailbreaks, evaluation.prompts.safe_looking_unsafe)]
+    shares = [
+        _refusal_rate(evaluation, plan, asked)
+        for asked in (jailbreaks, evaluation.prompts.require("safe_looking_unsafe"))
+    ]
     return shares[0], shares[1]
 
 
 def _refusal_rate(evaluation: Evaluation, plan: SteeringPlan, questions: Sequence[str]) -> float:
     replies = evaluation.ask([ReplyCondition(plan.label, plan)], f"replies: {plan.label}", questions)[0]
-    refused = [refuses(reply.text, evaluation.prompts.refusal_marks) for reply in replies]
+    refused = [refuses(reply.text, evaluation.prompts.require("refusal_marks")) for reply in replies]
     return round(sum(refused) / len(refused), 4)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from persona_core.errors import DatasetError
 from persona_core.evaluation.damage import as_tokens, neutral_cost, neutral_costs, voice_gains
 from persona_core.steering.plan import UNSTEERED, AddDirection, SteeringPlan
 
@@ -43,3 +44,9 @@ def test_the_gain_on_the_own_voice_is_less_that_on_the_others(evaluation):
 
 def test_a_text_of_several_lines_becomes_the_tokens_of_one(evaluation):
     assert as_tokens(evaluation, "one\n  two ") == as_tokens(evaluation, "one two")
+
+
+def test_a_prompt_set_without_neutral_texts_is_an_error_that_says_what_to_add(evaluation):
+    without = replace(evaluation, prompts=evaluation.prompts.model_copy(update={"neutral": ()}))
+    with pytest.raises(DatasetError, match="has no neutral texts; add `--prompts core`"):
+        neutral_costs(without)

@@ -53,3 +53,9 @@ def test_wrong_voices_are_an_error_that_names_the_file(text: str, said: str) -> 
     with pytest.raises(DatasetError) as caught:
         read_voices(text, "v.yaml")
     assert str(caught.value).startswith(said)
+
+
+def test_texts_that_a_part_needs_and_the_set_lacks_are_named() -> None:
+    assert core_prompts().require("neutral") == core_prompts().neutral
+    with pytest.raises(DatasetError, match="'voices' has no safe looking unsafe texts; add `--prompts core`"):
+        PromptSet(name="voices", held_out=TWO).require("safe_looking_unsafe")

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from persona_core.cli import build_cli
-from persona_core.errors import PluginError
+from persona_core.errors import DatasetError, PluginError
 from persona_core.extraction.data import find_generator, persona_dataset
-from persona_core.extraction.generators import DatasetGenerator, Templates
+from persona_core.extraction.generators import DatasetGenerator, Templates, as_noun_phrase
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.archetype import Archetype
 from persona_core.personas.dataset import PersonaDataset
@@ -166,3 +166,29 @@ def test_datasets_of_some_personas_are_generated_by_name(manager: PersonaManager
 def test_names_that_cannot_be_meant_are_refused(manager: PersonaManager, plugins: PluginManager) -> None:
     assert "'sage'" in invoke(plugins, "datasets", "generate", "personas", "sagee", code=1).stderr
     assert "give no names" in invoke(plugins, "datasets", "generate", "safety", "sage", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("description", "phrase"),
+    [
+        ("A grumpy pirate captain.", "a grumpy pirate captain"),
+        ("You are the last lighthouse keeper!", "the last lighthouse keeper"),
+        ("act as someone who fears the sea", "someone who fears the sea"),
+        ("Napoleon", "Napoleon"),
+    ],
+)
+def test_a_description_becomes_what_follows_you_are(description: str, phrase: str) -> None:
+    assert as_noun_phrase(description) == phrase
+
+
+@pytest.mark.parametrize("description", ["", " . "])
+def test_an_empty_description_is_refused(description: str) -> None:
+    with pytest.raises(DatasetError, match="the description is empty"):
+        as_noun_phrase(description)
+
+
+def test_held_out_requests_share_no_deed_and_more_than_one_wording_with_the_training_ones() -> None:
+    data = Templates().safety()
+    assert len(data.heldout) == -(-len([*data.train, *data.heldout]) // 4)
+    assert not {pair.request for pair in data.heldout} & {pair.request for pair in data.train}
+    assert len({pair.request.split()[0] for pair in data.heldout}) > 1
