@@ -8,20 +8,17 @@ from typing import Any
 
 from persona_core.base.names import suggestion
 from persona_core.errors import PluginError
-from persona_core.plugins.hookspecs import CHANGES, HOOK_VERSION
+from persona_core.plugins import hookspecs
 from persona_core.plugins.record import PluginRecord, home, origin, publisher
 from persona_core.settings.installed import BUILTIN, GROUP, PluginManager
 from persona_core.settings.plugin_choice import canonical
 from persona_core.settings.workspace import Workspace
 
+HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec"))
 FOLDERS = "register_vector_dirs"
-NAMED_HOOKS = (
-    "register_archetypes", "register_dataset_generators", "register_blending_strategies",
-    "register_capping_policies", "register_models", "register_judges", "register_prompt_sets",
-    "register_chat_commands",
-)  # fmt: skip
+NAMED_HOOKS = tuple(name for name in HOOKS if name.startswith("register_") and name != FOLDERS)
 """Hooks whose objects have names."""
-TOLD_HOOKS = ("before_turn", "after_turn")
+TOLD_HOOKS = tuple(name for name in HOOKS if not name.startswith("register_"))
 """Hooks that register nothing and are notified."""
 
 
@@ -107,5 +104,5 @@ def _errors(plugins: PluginManager) -> dict[str, str]:
 def _hooks(version: int | None) -> str:
     if version is None:
         return "not loaded"
-    since = "; ".join(CHANGES[later] for later in range(version + 1, HOOK_VERSION + 1))
-    return f"written for version {version}" + (f" of {HOOK_VERSION}; since then: {since}" if since else "")
+    since = "; ".join(hookspecs.CHANGES[later] for later in range(version + 1, hookspecs.HOOK_VERSION + 1))
+    return f"written for version {version}" + (f" of {hookspecs.HOOK_VERSION}; since then: {since}" if since else "")

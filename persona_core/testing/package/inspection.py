@@ -23,9 +23,8 @@ from typing import Any
 from persona_core.base.names import suggestion
 from persona_core.cli.plugins.clashes import taken_by
 from persona_core.errors import PersonaError
-from persona_core.plugins import hookspecs
 from persona_core.plugins.findings import Finding, Journal, Skipped, Wrong, in_one_line
-from persona_core.plugins.inventory import TOLD_HOOKS
+from persona_core.plugins.inventory import HOOKS, TOLD_HOOKS
 from persona_core.plugins.loading import load_plugins
 from persona_core.settings.installed import GROUP, PluginManager
 from persona_core.settings.plugin_choice import PluginChoice, canonical
@@ -37,7 +36,6 @@ HEAVY = ("torch", "transformers", "nnsight")
 ENTRY_POINT = 'docs/hooks.md, section "Entry point"'
 LOADING = 'docs/hooks.md, section "How packages are loaded"'
 PACKAGE = 'docs/write-a-blending-strategy.md, section "2. The package"'
-HOOKS = (*(name for name in vars(hookspecs) if name.startswith("register_")), *TOLD_HOOKS)
 _MOST = 1000
 
 

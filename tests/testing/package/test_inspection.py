@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from packages import BLEND, returning
 
-from persona_core.testing.package.inspection import ENTRY_POINT, HOOKS, LOADING, PACKAGE
+from persona_core.plugins.inventory import HOOKS
+from persona_core.testing.package.inspection import ENTRY_POINT, LOADING, PACKAGE
 
 DOCS = Path(__file__).parents[3] / "docs"
 Check = Callable[..., tuple[int, dict[str, dict[str, str]]]]
