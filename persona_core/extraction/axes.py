@@ -1,4 +1,4 @@
-"""Both axes and the baseline of a model, made from the same replies; extraction of a persona needs them."""
+"""Axes: extracts a model's axes and baseline from the same replies; extraction of a persona needs them."""
 
 from __future__ import annotations
 

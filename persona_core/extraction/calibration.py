@@ -55,9 +55,11 @@ def calibrate(
     """
     questions = calibration_questions(manager, dataset, N_QUESTIONS)
     plain = _plain_trials(model, questions)
-    own = [trial for prompt in dataset.persona_prompts[:_PROMPTS] for trial in _plain_trials(model, questions, prompt)]
-    _answer(model, [*plain, *own], progress, f"{vector.name}: unsteered replies")
-    vector = best_band(model, vector, _replies(model, own), _replies(model, plain), progress=progress)
+    prompted = [
+        trial for prompt in dataset.persona_prompts[:_PROMPTS] for trial in _plain_trials(model, questions, prompt)
+    ]
+    _answer(model, [*plain, *prompted], progress, f"{vector.name}: unsteered replies")
+    vector = best_band(model, vector, _replies(model, prompted), _replies(model, plain), progress=progress)
     steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
     _answer(model, steered, progress, f"{vector.name}: calibration")
     curve = _curve(model, vector, dataset, plain, steered, progress)

@@ -24,7 +24,7 @@ Exchange = tuple[Sequence[int], Sequence[int]]
 def best_band(
     model: ModelWrapper,
     vector: PersonaVector,
-    own: Sequence[Exchange],
+    persona: Sequence[Exchange],
     default: Sequence[Exchange],
     *,
     progress: Progress = silent,
@@ -37,7 +37,7 @@ def best_band(
     bands = candidate_bands(model)
     if len(bands) == 1:
         return vector.with_header(target_layers=bands[0])
-    worths = _worths(model, [vector.with_header(target_layers=band) for band in bands], own, default, progress)
+    worths = _worths(model, [vector.with_header(target_layers=band) for band in bands], persona, default, progress)
     best = max(range(len(bands)), key=worths.__getitem__)
     chosen = best if worths[best] > _CLEARLY * worths[0] else 0
     return vector.with_header(target_layers=bands[chosen])
@@ -59,20 +59,20 @@ def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
 def _worths(
     model: ModelWrapper,
     vectors: Sequence[PersonaVector],
-    own: Sequence[Exchange],
+    persona: Sequence[Exchange],
     default: Sequence[Exchange],
     progress: Progress,
 ) -> list[float]:
     plans, stage = [dose_plan(vector, _DOSE) for vector in vectors], f"{vectors[0].name}: layers"
     progress(stage, 0, 3)
-    own_gains = _gains(model, own, plans)
+    persona_gains = _gains(model, persona, plans)
     progress(stage, 1, 3)
     default_gains = _gains(model, default, plans)
     progress(stage, 2, 3)
     kls = [kl for kl, _ in plan_costs(model, *_sides(default), plans)]
     progress(stage, 3, 3)
-    figures = zip(own_gains, default_gains, kls, strict=True)
-    return [(own_gain - default_gain) / math.sqrt(max(kl, 1e-9)) for own_gain, default_gain, kl in figures]
+    figures = zip(persona_gains, default_gains, kls, strict=True)
+    return [(persona_gain - default_gain) / math.sqrt(max(kl, 1e-9)) for persona_gain, default_gain, kl in figures]
 
 
 def _gains(model: ModelWrapper, exchanges: Sequence[Exchange], plans: Sequence[SteeringPlan]) -> list[float]:

@@ -28,7 +28,6 @@ from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.building import QUANTILE_LEVELS
 from persona_core.personas.dataset import SafetyDataset, SafetyPair
 from persona_core.vectors.maths import mean_difference, project_out_span, unit
-from persona_core.vectors.store import SAFETY
 from persona_core.vectors.vector import Axis
 
 HARMLESS_WEIGHT = 1.5
@@ -77,20 +76,6 @@ def extract_safety_axis(work: AxisExtraction) -> Axis:
     }
     header = work.header("axis", "safety", "from complying with harm to refusing it", **fields)
     axis = Axis(header, directions, projection_quantiles(work, directions))
-    axis = calibrate_floor(work.model, axis, data, work.default.rollouts, progress=work.progress)
-    work.manager.store.save(axis)
-    return axis
-
-
-def recalibrate(work: AxisExtraction) -> Axis:
-    """Check, calibrate and save the stored axis for the configured capping layers; raise as `extract_safety_axis`."""
-    data = safety_dataset(work.manager)
-    axis = work.manager.store.axis(SAFETY, work.model.identity)
-    measured = axis.header.measured | {
-        "heldout_auc": separation(*scripted_means(work.extractor, data.heldout, "held-out pairs"), axis.directions)
-    }
-    check_axis(work.model, measured["heldout_auc"], measured["persona_auc"])  # type: ignore[arg-type]
-    axis = axis.with_header(measured=measured, target_layers=work.model.capping_layers)
     axis = calibrate_floor(work.model, axis, data, work.default.rollouts, progress=work.progress)
     work.manager.store.save(axis)
     return axis

@@ -1,7 +1,11 @@
 """A stored persona is calibrated anew, and the result is what is stored from then on."""
 
+import pytest
+
 from persona_core import SteeringEngine
-from persona_core.extraction.recalibration import recalibrate_persona
+from persona_core.errors import AxisTooWeak
+from persona_core.extraction.recalibration import recalibrate_floor, recalibrate_persona
+from persona_core.vectors.store import SAFETY
 
 
 def test_a_recalibrated_persona_is_saved_with_its_new_curve(tiny_engine: SteeringEngine) -> None:
@@ -14,3 +18,13 @@ def test_a_recalibrated_persona_is_saved_with_its_new_curve(tiny_engine: Steerin
     assert len(vector.header.calibration.curve) == 8
     assert manager.store.persona("sage").header.calibration == vector.header.calibration
     assert "sage: calibration" in stages
+
+
+def test_a_safety_axis_that_separates_nothing_is_refused_and_stays_as_it_was(tiny_engine: SteeringEngine) -> None:
+    store = tiny_engine.manager.store
+    neutral = [0.5] * tiny_engine.model.n_layers
+    path = store.save(store.axis(SAFETY).with_header(measured={"persona_auc": neutral}))
+    stored = path.read_bytes()
+    with pytest.raises(AxisTooWeak, match="does not separate refusing from complying replies"):
+        recalibrate_floor(tiny_engine.model, tiny_engine.manager)
+    assert path.read_bytes() == stored
