@@ -25,7 +25,7 @@ def test_chat_through_a_pipe_takes_every_slash_command(run: Run) -> None:
     says = [
         "did you mean 'sage'?", "0.0-2.0, not 'much'", "9 is out of range: use 0.0-2.0", "did you mean /blend?",
         "no command /xyz; /help lists the commands", "/persona takes a name", "'sage' in the blend has no weight",
-        "the weight of 'sage' is -1", "takes on or off, not 'maybe'", "run `persona-steer extract chef`",
+        "the weight of 'sage' is -1", "takes on, always or off, not 'maybe'", "run `persona-steer extract chef`",
     ]  # fmt: skip
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
     assert [words for words, error in zip(says, errors, strict=True) if words not in error] == []
