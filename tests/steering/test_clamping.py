@@ -89,6 +89,7 @@ def test_every_token_meets_every_bound(wanted: list[Bounds], seed: int, alike: f
     assert outside(clamped(stream(seed), armed(directions, wanted)), directions, wanted) < 2e-5
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(bounds, seeds, st.floats(0, 1))
 def test_the_point_is_the_nearest_one(wanted: list[Bounds], seed: int, alike: float) -> None:

@@ -21,7 +21,7 @@ from persona_core.testing import check_blending_strategy, example_vector
 ALL: list[BlendingStrategy] = [Slerp(), Ties(), Ties(density=0.5), GramSchmidt(), NormPreserving()]
 NAMES = ("creator", "explorer", "guardian", "sage")
 HIDDEN = 6
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=min(25, settings().max_examples), deadline=None)
 weights = st.lists(st.floats(0.01, 2), min_size=1, max_size=4)
 
 
