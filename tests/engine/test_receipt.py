@@ -35,6 +35,7 @@ def test_a_steered_reply_in_one_line() -> None:
 def test_an_unsteered_reply_says_so() -> None:
     plain = STEERED.model_copy(
         update={
+            "personas": {},
             "relative_change": {},
             "floor": None,
             "safety": "not needed",

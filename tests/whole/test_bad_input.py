@@ -90,7 +90,7 @@ REQUESTS = [
     ("generate hi --blend sage:0.5,sage:0.2", ("stands twice",)),
     ("generate hi --blend sage:0.5,trikster:0.5", ("did you mean 'trickster'",)),
     ("generate hi --persona sage --blend sage:1", ("not both",)),
-    ("generate hi --safety maybe", ("'on', 'off'",)),
+    ("generate hi --safety maybe", ("'on', 'always', 'off'",)),
     ("generate hi --temperature nan", ("nan",)),
     ("generate hi --max-new-tokens 0", ("max-new-tokens",)),
     ("generate hi --top-p 0", ("top-p",)),
