@@ -1,7 +1,7 @@
-"""CompiledModel: a copy of the model that shares its weights and decodes a token in one compiled graph; when to use it.
+"""CompiledModel: a copy of the model that decodes a token in one compiled graph; Compilation decides when to use it.
 
-A compiled graph needs fixed shapes. A static key-value cache and steering that lies in buffers (`static_layer`)
-provide them.
+The copy shares the model's weights. A compiled graph needs fixed shapes: a static key-value cache and steering whose
+tensors are buffers (`steering/static_layer`) have them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from persona_core.steering.static_layer import StaticSteer
 _WORTH_COMPILING = 512
 """Eager decoding steps after which compiling pays: a process that has run so many will run many more."""
 _SHORTEST_CACHE = 256
+"""Tokens: shorter replies all use a cache of this length, so that they share one graph."""
 _KEPT_GRAPHS = 2
 """How many graphs stay allocated for the next replies of the same shape."""
 _RECOMPILES = 64
+"""How many graphs torch may compile; beyond its limit it would run eagerly."""
 
 Shape = tuple[object, ...]
 
@@ -109,13 +111,13 @@ class CompiledModel:
             for layer, steer in graph.steers.items():
                 self._steers[layer].armed = steer
             with torch.no_grad():
-                logits, held = self._step(
+                logits, floors_held = self._step(
                     graph.ids, graph.positions, graph.mask, graph.cache, graph.slack, graph.steers
                 )
         finally:
             for layer in graph.steers:
                 self._steers[layer].armed = None
-        return logits, held
+        return logits, floors_held
 
     def _forward(
         self, ids: Tensor, positions: Tensor, mask: Tensor, cache: Any, slack: Tensor, steers: dict[int, StaticSteer]

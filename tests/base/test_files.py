@@ -33,8 +33,8 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Pat
     path = tmp_path / "folder" / "file.txt"
     write_atomically(path, "old")
 
-    def half(part: Path) -> None:
-        part.write_text("ne")
+    def half(temporary: Path) -> None:
+        temporary.write_text("ne")
         raise stop
 
     with pytest.raises(stop):
@@ -44,7 +44,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Pat
 
 
 def test_a_full_disk_is_a_workspace_error_that_names_the_file(tmp_path: Path) -> None:
-    def full(part: Path) -> None:
+    def full(temporary: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(WorkspaceError, match=r"cannot write .*file\.txt: No space left on device"):

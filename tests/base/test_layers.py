@@ -44,9 +44,9 @@ def test_a_specification_is_resolved_or_refused(spec: object) -> None:
 def test_depths_name_layers_of_any_model(one: int, other: int, n_layers: int) -> None:
     low, high = sorted((one, other))
     layers = resolve_layers(f"{low}%-{high}%", n_layers)
-    wanted = [min(depth * n_layers // 100, n_layers - 1) for depth in (low, high)]
-    assert [layers[0], layers[-1]] == wanted
-    assert len(layers) == wanted[1] - wanted[0] + 1
+    ends = [min(depth * n_layers // 100, n_layers - 1) for depth in (low, high)]
+    assert [layers[0], layers[-1]] == ends
+    assert len(layers) == ends[1] - ends[0] + 1
 
 
 @pytest.mark.parametrize(

@@ -27,24 +27,24 @@ TOKENS = st.lists(st.integers(0, 2), min_size=1, max_size=6)
 @pytest.fixture(scope="module")
 def rollouts(model):
     """Replies under two system prompts, one question without one, and one question twice."""
-    asked = [*((system, place) for system in SYSTEMS for place in range(3)), (SYSTEMS[0], 0), ("", 1)]
-    return [_scripted(model, system, place) for system, place in asked]
+    asked = [*((system, index) for system in SYSTEMS for index in range(3)), (SYSTEMS[0], 0), ("", 1)]
+    return [_scripted(model, system, index) for system, index in asked]
 
 
 @pytest.fixture(scope="module")
 def plan(model):
     """Something of everything, in early and late layers."""
-    chance = torch.Generator().manual_seed(5)
-    unit = torch.nn.functional.normalize(torch.randn(3, model.identity.hidden_size, generator=chance), dim=-1)
+    random = torch.Generator().manual_seed(5)
+    unit = torch.nn.functional.normalize(torch.randn(3, model.identity.hidden_size, generator=random), dim=-1)
     return SteeringPlan(
         (AddDirection(6, unit[0] * 4),), (ClampProjection(12, unit[1], low=1.0),), (ProbeProjection(12, unit[2]),)
     )
 
 
-def _scripted(model, system, place):
-    prompt = model.encode(question_messages(ASKED[place], system))
-    tokens = model.tokenizer.encode(REPLIES[place], add_special_tokens=False)
-    return Rollout(question_messages(ASKED[place], system), REPLIES[place], len(prompt), "persona", (*prompt, *tokens))
+def _scripted(model, system, index):
+    prompt = model.encode(question_messages(ASKED[index], system))
+    tokens = model.tokenizer.encode(REPLIES[index], add_special_tokens=False)
+    return Rollout(question_messages(ASKED[index], system), REPLIES[index], len(prompt), "persona", (*prompt, *tokens))
 
 
 def _halves(rollouts):
@@ -69,8 +69,8 @@ def test_groups_hold_every_row_once_and_what_they_share_is_the_same(rows, data):
 
 def test_split_takes_the_groups_that_save_most():
     long, other = [1] * 9, [1, 2, 2, 2, 2, 2, 2, 2, 2]
-    found = split([[*long, 3], [*other, 3], [*long, 4], [*other, 4], [5, 5]], [9, 9, 9, 9, 1], ["", "", "", "", ""])
-    assert sorted((sorted(group.rows), group.shared) for group in found) == [([0, 2], 9), ([1, 3], 9), ([4], 0)]
+    groups = split([[*long, 3], [*other, 3], [*long, 4], [*other, 4], [5, 5]], [9, 9, 9, 9, 1], ["", "", "", "", ""])
+    assert sorted((sorted(group.rows), group.shared) for group in groups) == [([0, 2], 9), ([1, 3], 9), ([4], 0)]
     assert [group.shared for group in split([[*long, 3]] * 2, [9, 9], ["one plan", "another"])] == [0, 0]
 
 
@@ -83,8 +83,8 @@ def test_a_batch_that_shares_runs_less_and_holds_the_same_tokens(model, rollouts
 
 
 def test_captured_means_equal_those_of_whole_rows_run_alone(model, rollouts):
-    found = ActivationExtractor(model).capture(rollouts).mean
-    for rollout, row in zip(rollouts, found, strict=True):
+    means = ActivationExtractor(model).capture(rollouts).mean
+    for rollout, row in zip(rollouts, means, strict=True):
         with torch.inference_mode():
             streams = model._model(torch.tensor([rollout.token_ids]), output_hidden_states=True).hidden_states
         plain = torch.stack([stream[0, rollout.response_start :].mean(0) for stream in streams[1:-1]])
@@ -93,8 +93,8 @@ def test_captured_means_equal_those_of_whole_rows_run_alone(model, rollouts):
 
 
 def test_log_probabilities_equal_those_of_whole_rows_run_alone(model, rollouts):
-    found = reply_log_probs(model, *_halves(rollouts))
-    assert torch.allclose(found, torch.stack([_alone(model, rollout)[1] for rollout in rollouts]), atol=1e-4)
+    log_probs = reply_log_probs(model, *_halves(rollouts))
+    assert torch.allclose(log_probs, torch.stack([_alone(model, rollout)[1] for rollout in rollouts]), atol=1e-4)
 
 
 def test_the_cost_of_a_plan_equals_that_of_whole_rows_steered_by_hooks(model, rollouts, plan):
@@ -111,12 +111,12 @@ def test_rows_steered_in_a_shared_batch_have_the_tokens_and_the_receipt_of_their
     asked = [(system, question) for system in SYSTEMS for question in ASKED]
     prompts = [model.encode(question_messages(question, system)) for system, question in asked]
     plans = [plan, SteeringPlan(), plan, plan, plan, SteeringPlan(probes=plan.probes)]
-    together, told = _run(model, [Row(*pair) for pair in zip(prompts, plans, strict=True)])
-    for place, pair in enumerate(zip(prompts, plans, strict=True)):
+    together, receipts = _run(model, [Row(*pair) for pair in zip(prompts, plans, strict=True)])
+    for index, pair in enumerate(zip(prompts, plans, strict=True)):
         alone, expected = _run(model, [Row(*pair)])
-        assert together[place].tokens == alone[0].tokens
+        assert together[index].tokens == alone[0].tokens
         assert {name: pytest.approx(value, rel=1e-3) for name, value in _numbers(expected[0]).items()} == _numbers(
-            told[place]
+            receipts[index]
         )
     assert len({len(row.tokens) for row in together}) > 1, "no row ends before the others"
 
@@ -125,7 +125,7 @@ def _run(model, rows):
     armed = arm_rows(model, rows)
     for _ in generate_tokens(model, rows, Sampling(max_new_tokens=24, temperature=0), armed=armed):
         pass
-    return rows, [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
+    return rows, [steering_fields(row.plan, armed, index) for index, row in enumerate(rows)]
 
 
 def _numbers(fields):

@@ -34,11 +34,10 @@ def tiny(folder: Path, tokenizer: object, dtype: torch.dtype, **settings: object
 
 
 def plan(seed: int, strength: float) -> SteeringPlan:
-    chance = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(seed)
 
     def direction() -> torch.Tensor:
-        found = torch.randn(HIDDEN, generator=chance)
-        return found / found.norm()
+        return torch.nn.functional.normalize(torch.randn(HIDDEN, generator=random), dim=0)
 
     return SteeringPlan(
         (AddDirection(1, strength * direction()), AddDirection(2, strength * direction())),
@@ -63,11 +62,11 @@ def oblique(seed: int, strength: float) -> SteeringPlan:
 
 
 def reply(model: ModelWrapper, plans: Sequence[SteeringPlan], sampling: Sampling) -> tuple[list[list[int]], list[dict]]:  # type: ignore[type-arg]
-    rows = [Row(prompt, each, seed) for seed, (prompt, each) in enumerate(zip(PROMPTS, plans, strict=False))]
+    rows = [Row(prompt, row_plan, seed) for seed, (prompt, row_plan) in enumerate(zip(PROMPTS, plans, strict=False))]
     armed = arm_rows(model, rows)
     for _ in generate_tokens(model, rows, sampling, armed=armed):
         pass
-    return [row.tokens for row in rows], [steering_fields(row.plan, armed, place) for place, row in enumerate(rows)]
+    return [row.tokens for row in rows], [steering_fields(row.plan, armed, index) for index, row in enumerate(rows)]
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -77,30 +76,30 @@ def pair(request, tmp_path_factory, model):  # type: ignore[no-untyped-def]
     return tuple(tiny(folder, model.tokenizer, request.param, compile=how) for how in ("off", "on"))
 
 
-def close(found: dict, wanted: dict) -> None:  # type: ignore[type-arg]
-    assert found["steered_tokens"] == wanted["steered_tokens"]
-    assert found["relative_change"] == pytest.approx(wanted["relative_change"], rel=1e-3)
-    assert found["assistant_projection"] == pytest.approx(wanted["assistant_projection"], abs=1e-3)
-    assert found["floor"].hits == wanted["floor"].hits
-    assert {name: audit.hits for name, audit in found["audits"].items()} == {
-        name: audit.hits for name, audit in wanted["audits"].items()
+def close(compiled: dict, eager: dict) -> None:  # type: ignore[type-arg]
+    assert compiled["steered_tokens"] == eager["steered_tokens"]
+    assert compiled["relative_change"] == pytest.approx(eager["relative_change"], rel=1e-3)
+    assert compiled["assistant_projection"] == pytest.approx(eager["assistant_projection"], abs=1e-3)
+    assert compiled["floor"].hits == eager["floor"].hits
+    assert {name: audit.hits for name, audit in compiled["audits"].items()} == {
+        name: audit.hits for name, audit in eager["audits"].items()
     }
-    for name, audit in found["audits"].items():
-        assert audit.farthest == pytest.approx(wanted["audits"][name].farthest, abs=1e-3)
-    assert found["floor"].lowest_before == pytest.approx(wanted["floor"].lowest_before, abs=1e-3)
+    for name, audit in compiled["audits"].items():
+        assert audit.farthest == pytest.approx(eager["audits"][name].farthest, abs=1e-3)
+    assert compiled["floor"].lowest_before == pytest.approx(eager["floor"].lowest_before, abs=1e-3)
 
 
 def same_as_eager(  # type: ignore[type-arg]
     pair: tuple[ModelWrapper, ModelWrapper], plans: Sequence[SteeringPlan], sampling: Sampling
 ) -> list[dict]:
     """Compare both models' replies, and return what the compiled one's receipts say."""
-    (wanted, wanted_fields), (found, fields) = (reply(each, plans, sampling) for each in pair)
-    for one, other in zip(fields, wanted_fields, strict=True):
+    (eager, eager_fields), (compiled, fields) = (reply(model, plans, sampling) for model in pair)
+    for one, other in zip(fields, eager_fields, strict=True):
         assert one["floor"].lowest_after >= 0
         assert one["plan"] == other["plan"]
     if pair[0].dtype == torch.float32:  # in bfloat16 what a compiler fuses rounds less often, and tokens part ways
-        assert found == wanted
-        for one, other in zip(fields, wanted_fields, strict=True):
+        assert compiled == eager
+        for one, other in zip(fields, eager_fields, strict=True):
             close(one, other)
     return fields
 
@@ -148,7 +147,7 @@ def test_tokens_and_receipts_are_those_of_the_eager_loop(pair, temperature: floa
 
 def test_bounds_at_an_angle_are_held_as_in_the_eager_loop(pair) -> None:  # type: ignore[no-untyped-def]
     fields = same_as_eager(pair, [oblique(seed, 0.5 + seed) for seed in range(3)], Sampling(24, 0.0))
-    assert all(audit.hits > 0 for each in fields for audit in each["audits"].values())
+    assert all(audit.hits > 0 for receipt in fields for audit in receipt["audits"].values())
 
 
 def test_another_strength_and_another_persona_compile_nothing_anew(pair) -> None:  # type: ignore[no-untyped-def]
@@ -165,8 +164,8 @@ def test_another_strength_and_another_persona_compile_nothing_anew(pair) -> None
 
 
 def test_unsteered_rows_are_those_of_the_eager_loop(pair) -> None:  # type: ignore[no-untyped-def]
-    (wanted, _), (found, _) = (reply(each, [UNSTEERED] * 3, Sampling(24, 0.0)) for each in pair)
-    same = sum(one == other for row in zip(found, wanted, strict=True) for one, other in zip(*row, strict=False))
+    (eager, _), (compiled, _) = (reply(model, [UNSTEERED] * 3, Sampling(24, 0.0)) for model in pair)
+    same = sum(one == other for row in zip(compiled, eager, strict=True) for one, other in zip(*row, strict=False))
     assert same == 72 if pair[0].dtype == torch.float32 else same >= 24
 
 
@@ -194,11 +193,11 @@ class TestWithTheModel:
 
     def test_a_chat_goes_on_from_what_the_compiled_copy_has_said(self, engines: tuple[SteeringEngine, ...]) -> None:
         said, receipts = [], []
-        for each in engines:
+        for one_engine in engines:
             messages: list[dict[str, str]] = []
             for question in ("What makes a good life?", "And a bad one?"):
                 messages.append({"role": "user", "content": question})
-                stream = each.stream(messages, "sage", sampling=Sampling(24, 0.0))
+                stream = one_engine.stream(messages, "sage", sampling=Sampling(24, 0.0))
                 messages.append({"role": "assistant", "content": "".join(stream)})
             said.append(messages)
             receipts.append(stream.reply.receipt)
@@ -210,23 +209,23 @@ class TestWithTheModel:
     def test_rows_that_end_early_are_not_counted_on(self, engines: tuple[SteeringEngine, ...]) -> None:
         prompts = ["Say hi.", "What is fire?", "Count to three."]
         personas = ["sage", "trickster", None]
-        wanted, found = (each.generate(prompts, personas, sampling=Sampling(48, 0.0)) for each in engines)
-        assert [reply.text for reply in found] == [reply.text for reply in wanted]
-        for one, other in zip(found, wanted, strict=True):
+        eager, compiled = (one_engine.generate(prompts, personas, sampling=Sampling(48, 0.0)) for one_engine in engines)
+        assert [reply.text for reply in compiled] == [reply.text for reply in eager]
+        for one, other in zip(compiled, eager, strict=True):
             assert set(one.projections) == set(other.projections)
             for name, values in one.projections.items():
                 assert values == pytest.approx(other.projections[name], abs=1e-2)
-        assert [reply.receipt.steered_tokens for reply in found] == [reply.receipt.steered_tokens for reply in wanted]
-        assert [reply.receipt.finish for reply in found] == [reply.receipt.finish for reply in wanted]
+        assert [reply.receipt.steered_tokens for reply in compiled] == [reply.receipt.steered_tokens for reply in eager]
+        assert [reply.receipt.finish for reply in compiled] == [reply.receipt.finish for reply in eager]
 
     def test_closing_early_keeps_a_cache_that_can_be_gone_on_with(self, engines: tuple[SteeringEngine, ...]) -> None:
         texts = []
-        for each in engines:
-            stream = each.stream("What is fire?", "sage", sampling=Sampling(40, 0.0))
+        for one_engine in engines:
+            stream = one_engine.stream("What is fire?", "sage", sampling=Sampling(40, 0.0))
             pieces = iter(stream)
             heard = [next(pieces) for _ in range(6)]
             pieces.close()  # type: ignore[attr-defined]
-            again = each.stream("What is fire?", "sage", sampling=Sampling(12, 0.0))
+            again = one_engine.stream("What is fire?", "sage", sampling=Sampling(12, 0.0))
             texts.append(
                 (heard, stream.reply.receipt.steered_tokens, "".join(again), again.reply.receipt.reused_tokens)
             )

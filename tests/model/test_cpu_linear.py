@@ -17,18 +17,18 @@ def test_the_product_is_that_of_a_plain_layer(n_in: int, n_out: int, rows: int, 
     torch.manual_seed(seed)
     layer, hidden = nn.Linear(n_in, n_out, bias), torch.randn(2, rows, n_in)
     with torch.inference_mode():
-        wanted = layer(hidden)
+        expected = layer(hidden)
         lay_out(layer)
-        torch.testing.assert_close(layer(hidden), wanted)
+        torch.testing.assert_close(layer(hidden), expected)
     assert isinstance(layer, CpuLinear)
 
 
 def test_a_gradient_flows_through() -> None:
     layer, hidden = nn.Linear(4, 9), torch.randn(3, 4, requires_grad=True)
-    (wanted,) = torch.autograd.grad(layer(hidden).square().sum(), hidden)
+    (expected,) = torch.autograd.grad(layer(hidden).square().sum(), hidden)
     lay_out(layer)
-    (found,) = torch.autograd.grad(layer(hidden).square().sum(), hidden)
-    torch.testing.assert_close(found, wanted)
+    (gradient,) = torch.autograd.grad(layer(hidden).square().sum(), hidden)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_tied_weights_stay_tied_and_in_one_place() -> None:

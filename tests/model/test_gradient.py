@@ -18,12 +18,12 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def rollouts(model):
     """Two replies of different length."""
-    found = []
+    rollouts = []
     for question, text in TEXTS.items():
         prompt = model.encode(question_messages(question, "You are a poet who speaks of old things."))
         reply = model.tokenizer.encode(text, add_special_tokens=False)
-        found.append(Rollout(question_messages(question), text, len(prompt), "persona", (*prompt, *reply)))
-    return found
+        rollouts.append(Rollout(question_messages(question), text, len(prompt), "persona", (*prompt, *reply)))
+    return rollouts
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def test_a_small_addition_along_the_gradient_does_what_the_gradient_says(model, 
     plan = SteeringPlan((AddDirection(layer, step),))
     prompts = [model.encode(rollout.messages) for rollout in rollouts]
     replies = [rollout.token_ids[rollout.response_start :] for rollout in rollouts]
-    found = float(plan_gain(model, prompts, replies, plan).mean())
-    assert found == pytest.approx(float(step @ gradient[layer]), rel=0.1)
+    gain = float(plan_gain(model, prompts, replies, plan).mean())
+    assert gain == pytest.approx(float(step @ gradient[layer]), rel=0.1)
 
 
 def test_the_gradient_of_a_batch_is_the_mean_of_single_ones(model, rollouts, gradient):
@@ -50,7 +50,7 @@ def test_the_gradient_of_a_batch_is_the_mean_of_single_ones(model, rollouts, gra
 def test_a_gradient_leaves_the_model_as_it_was(model, gradient):
     ids, mask = model.pad([model.encode(question_messages("What is fire?"))])
     before = model.forward(ids, mask=mask)
-    displacement_gradient(model, [ids[0].tolist()], lambda log_probs, places: log_probs[:, -1, 0].sum(), 1)
+    displacement_gradient(model, [ids[0].tolist()], lambda log_probs, indices: log_probs[:, -1, 0].sum(), 1)
     assert torch.equal(model.forward(ids, mask=mask), before)
     assert not any(parameter.requires_grad for parameter in model._model.parameters())
     assert not any(parameter.grad is not None for parameter in model._model.parameters())

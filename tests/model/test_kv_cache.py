@@ -26,13 +26,13 @@ def states(rows: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(torch.randn(rows, tokens, 2, 4).transpose(1, 2) for _ in range(2))
 
 
-def change(layer: DynamicLayer, what: str, argument: object) -> None:
+def change(layer: DynamicLayer, action: str, argument: object) -> None:
     """Do one step to a layer's cache."""
-    if what == "update":
+    if action == "update":
         layer.update(*argument)
-    elif what == "crop":
+    elif action == "crop":
         layer.crop(-argument)
-    elif what == "pick":
+    elif action == "pick":
         layer.batch_select_indices(torch.tensor(argument))
     else:
         layer.batch_repeat_interleave(argument)
@@ -44,16 +44,16 @@ def test_it_holds_what_the_plain_cache_holds(steps) -> None:
     start = states(3, 5)
     for layer in (ours, plain):
         layer.update(*start)
-    for what, argument in steps:
+    for action, argument in steps:
         rows, tokens = plain.keys.shape[0], plain.keys.shape[-2]
-        if what == "update":
+        if action == "update":
             argument = states(rows, argument)
-        elif (what == "crop" and argument >= tokens) or (what == "repeat" and rows > 6):
+        elif (action == "crop" and argument >= tokens) or (action == "repeat" and rows > 6):
             continue
-        elif what == "pick":
-            argument = [place % rows for place in argument]
+        elif action == "pick":
+            argument = [row % rows for row in argument]
         for layer in (ours, plain):
-            change(layer, what, argument)
+            change(layer, action, argument)
         assert torch.equal(ours.keys, plain.keys)
         assert torch.equal(ours.values, plain.values)
         assert ours.get_seq_length() == plain.get_seq_length()

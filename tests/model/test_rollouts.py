@@ -52,8 +52,8 @@ def test_a_reply_is_made_by_the_seed_of_all_and_its_index_or_by_its_own(model: M
     plain = roll_out(model, asked(), SAMPLING, seed=1)
     assert roll_out(model, asked(), SAMPLING, seed=1) == plain
     assert roll_out(model, asked(), SAMPLING, seed=2) != plain
-    own = roll_out(model, asked(*(1_000_003 + index for index in range(3))), SAMPLING, seed=99)
-    assert own == plain
+    seeded = roll_out(model, asked(*(1_000_003 + index for index in range(3))), SAMPLING, seed=99)
+    assert seeded == plain
 
 
 def test_a_reply_that_ends_at_once_keeps_its_end_token_and_says_nothing(

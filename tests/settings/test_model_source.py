@@ -44,9 +44,9 @@ def test_an_alias_is_its_packages_model(plugins: PluginManager) -> None:
 
 
 def test_a_scheme_makes_the_model_of_its_argument(plugins: PluginManager) -> None:
-    found = model_source("deep:/x/y.z", plugins)
-    assert found is not None
-    assert (found.name, found.slug) == ("deep:/x/y.z", "deep--x-y.z")
+    source = model_source("deep:/x/y.z", plugins)
+    assert source is not None
+    assert (source.name, source.slug) == ("deep:/x/y.z", "deep--x-y.z")
 
 
 @pytest.mark.parametrize("name", ["deep", "deep:"])
