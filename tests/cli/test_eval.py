@@ -30,24 +30,24 @@ def report(tmp_path_factory):
 
 
 def test_the_report_holds_the_groups_with_intervals_and_what_was_left_out(report):
-    _, found = report
-    groups = found["effect"]["groups"]
+    _, figures = report
+    groups = figures["effect"]["groups"]
     assert set(groups) == {"persona vectors", "system prompts", "random vectors"}
     for group in groups.values():
         assert len(group["matrix"]) == len(group["double_centred"]) == 2
         interval = group["centred_identification"]
         assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
         assert set(group["own_gain"]) == set(group["damage"]) == {"sage", "trickster"}
-    assert found["effect"]["unit"] == "nats/token"
-    assert found["safety"] is None
-    assert set(found["voices"]) == set(found["neutral"]) == {"sage", "trickster"}
-    assert found["seed"] == 0
-    assert found["model"]["slug"] == "smollm2-135m-instruct"
+    assert figures["effect"]["unit"] == "nats/token"
+    assert figures["safety"] is None
+    assert set(figures["voices"]) == set(figures["neutral"]) == {"sage", "trickster"}
+    assert figures["seed"] == 0
+    assert figures["model"]["slug"] == "smollm2-135m-instruct"
 
 
 def test_voices_are_their_own_personas(report):
-    _, found = report
-    assert all(gain > 0 for gain in found["voices"].values())
+    _, figures = report
+    assert all(gain > 0 for gain in figures["voices"].values())
 
 
 def test_a_second_run_takes_up_what_is_kept_and_gives_the_same_figures(report):

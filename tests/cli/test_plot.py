@@ -56,10 +56,10 @@ def test_drift_reads_a_file(workspace: Path, tmp_path: Path) -> None:
 def test_matrix_and_dose_read_the_report_of_the_workspace(
     workspace: Path, tmp_path: Path, report: EvaluationReport
 ) -> None:
-    place = workspace / "evaluations" / SLUG / "report.json"
+    path = workspace / "evaluations" / SLUG / "report.json"
     assert "as calibration measured it" in drawn_dose(tmp_path)
-    place.parent.mkdir(parents=True)
-    place.write_text(report.model_dump_json())
+    path.parent.mkdir(parents=True)
+    path.write_text(report.model_dump_json())
     plot("matrix", "-o", tmp_path / "matrix.svg")
     assert "own persona highest in 5 of 5 rows" in (tmp_path / "matrix.svg").read_text()
     assert "replies to 4 unused questions" in drawn_dose(tmp_path)

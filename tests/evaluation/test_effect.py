@@ -43,6 +43,7 @@ def test_damage_is_the_loss_of_likelihood_against_the_unsteered_reply(evaluation
     assert torch.allclose(cost[1], log_probs - log_probs.flip(0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_every_figure_of_a_group_follows_from_the_scores_of_its_replies(evaluation, effect):
     rows = evaluation.ask(conditions(evaluation)[VECTORS], "again")
     scores, unsteered = evaluation.judged(rows), evaluation.judged([evaluation.unsteered()])
@@ -56,6 +57,7 @@ def test_every_figure_of_a_group_follows_from_the_scores_of_its_replies(evaluati
     assert set(effect.samples) == {"unsteered", *(f"{group}: {n}" for group in effect.groups for n in effect.personas)}
 
 
+@pytest.mark.slow
 def test_the_vectors_are_compared_with_the_prompts_statistic_by_statistic(effect):
     for statistic, interval in effect.ahead_of_prompts.items():
         vectors, prompts = (getattr(effect.groups[group], statistic).value for group in (VECTORS, PROMPTS))

@@ -34,7 +34,7 @@ def test_joined_sets_hold_the_parts_of_all() -> None:
 
 def test_voices_to_the_same_questions_are_joined_and_to_others_refused() -> None:
     more = Voices(questions=TWO.questions, voices={"monk": ("c", "d")})
-    sets = [PromptSet(name=str(place), held_out=voices) for place, voices in enumerate((TWO, more))]
+    sets = [PromptSet(name=str(index), held_out=voices) for index, voices in enumerate((TWO, more))]
     assert set(join(sets).held_out.voices) == {"sage", "monk"}
     other = PromptSet(name="x", held_out=Voices(questions=("Who?",), voices={"monk": ("c",)}))
     with pytest.raises(DatasetError, match="different questions"):

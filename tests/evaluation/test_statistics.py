@@ -27,16 +27,16 @@ def test_double_centred_rows_and_columns_sum_to_zero_and_stay_when_centred_again
 
 @given(st.integers(0, 10_000), st.floats(-3, 3), st.floats(-3, 3))
 def test_specificity_does_not_see_what_all_vectors_or_all_personas_have_in_common(seed, vector_part, persona_part):
-    found = scores(seed=seed)
-    shifted = found + vector_part * torch.arange(5.0)[:, None, None] + persona_part * torch.arange(5.0)
-    assert stats.specificity(shifted) == pytest.approx(stats.specificity(found), abs=1e-4)
+    plain = scores(seed=seed)
+    shifted = plain + vector_part * torch.arange(5.0)[:, None, None] + persona_part * torch.arange(5.0)
+    assert stats.specificity(shifted) == pytest.approx(stats.specificity(plain), abs=1e-4)
 
 
 @given(st.integers(0, 10_000), st.floats(-3, 3))
 def test_centring_makes_identification_blind_to_a_persona_that_scores_high_with_everybody(seed, favour):
-    found = scores(seed=seed)
-    tilted = found + favour * torch.arange(5.0)
-    assert stats.centred_identification(tilted) == pytest.approx(stats.centred_identification(found), abs=1e-6)
+    plain = scores(seed=seed)
+    tilted = plain + favour * torch.arange(5.0)
+    assert stats.centred_identification(tilted) == pytest.approx(stats.centred_identification(plain), abs=1e-6)
 
 
 def test_perfect_replies_are_all_identified_and_swapped_ones_never():
@@ -61,9 +61,9 @@ def test_the_interval_holds_the_value_narrows_with_more_questions_and_repeats_wi
 
 
 def test_the_interval_of_a_constant_is_the_constant():
-    found = stats.bootstrap(perfect(), stats.identification)
-    assert (found.low, found.value, found.high) == (1, 1, 1)
-    assert str(found) == "1.00 [1.00, 1.00]"
+    interval = stats.bootstrap(perfect(), stats.identification)
+    assert (interval.low, interval.value, interval.high) == (1, 1, 1)
+    assert str(interval) == "1.00 [1.00, 1.00]"
 
 
 def test_both_parts_of_a_blend_are_recognised_in_any_order():

@@ -66,8 +66,8 @@ def test_projections_and_norms_are_those_of_the_reply_tokens_alone(tiny_engine):
     expected = torch.einsum("tlh,lh->tl", plain, directions[:-1])
     assert projections.shape == (4, model.n_layers)
     for column in range(model.n_layers - 1):
-        found = projections[:, column].sort().values
-        assert torch.allclose(found, expected[:, column].sort().values, atol=1e-4)
+        captured = projections[:, column].sort().values
+        assert torch.allclose(captured, expected[:, column].sort().values, atol=1e-4)
     norms = extractor.residual_norms(replies)
     assert torch.allclose(norms[:-1], plain.norm(dim=-1).median(0).values, atol=1e-4)
 

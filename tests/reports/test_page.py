@@ -16,9 +16,7 @@ from persona_core.evaluation.report import EvaluationReport
 from persona_core.reports.headlines import headlines
 from persona_core.reports.page import html
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
+BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 MakeReport = Callable[..., EvaluationReport]
 
@@ -121,9 +119,9 @@ def test_the_headlines_come_first(page: str) -> None:
 
 
 def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
-    text, found = unescape(page), headlines(report)
-    assert len(found) == 13
-    for line in found:
+    text, lines = unescape(page), headlines(report)
+    assert len(lines) == 13
+    for line in lines:
         assert line.name in text
         assert line.figure in text
         assert line.beside in text

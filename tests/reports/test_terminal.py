@@ -27,7 +27,7 @@ def printed(report: EvaluationReport, width: int = 100) -> str:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 300])
 def test_a_table_that_is_too_wide_goes_on_in_another_and_no_cell_is_cut(width: int) -> None:
-    names = tuple(f"persona-{place}" for place in range(20))
+    names = tuple(f"persona-{index}" for index in range(20))
     rows = tuple((name, *(f"{one - other:+d}.00" for other in range(20))) for one, name in enumerate(names))
     parts = fitted(Table("Matrix", ("meant to be", *names), rows, "a note"), width)
     console = Console(width=width, file=io.StringIO(), color_system=None)

@@ -10,7 +10,7 @@ from persona_core.evaluation.statistics import Interval
 from persona_core.vectors.file import ModelIdentity
 
 PERSONAS = ["creator", "explorer", "guardian", "sage", "trickster"]
-PAIRS = [f"{a}+{b}" for place, a in enumerate(PERSONAS) for b in PERSONAS[place + 1 :]]
+PAIRS = [f"{a}+{b}" for index, a in enumerate(PERSONAS) for b in PERSONAS[index + 1 :]]
 PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
 
 
@@ -41,27 +41,27 @@ def invented_report(personas: list[str] | None = None) -> EvaluationReport:
                 name: Interval(value=0.06, low=0.01, high=0.11)
                 for name in ("identification", "centred_identification", "specificity")
             },
-            unsteered_scores={name: -0.31 + 0.07 * place for place, name in enumerate(names)},
+            unsteered_scores={name: -0.31 + 0.07 * index for index, name in enumerate(names)},
             unsteered_distinct_pairs=0.8125,
             unsteered_repetition=0.0417,
             samples={"unsteered": "It depends.", f"{VECTORS}: {names[0]}": "Paint it <b>blue</b> & sing."},
         ),
-        voices={name: 0.113 + 0.04 * place for place, name in enumerate(names)},
+        voices={name: 0.113 + 0.04 * index for index, name in enumerate(names)},
         neutral={
-            name: NeutralCost(kl=0.0213 + 0.011 * place, top1=0.951 - 0.013 * place)
-            for place, name in enumerate(names)
+            name: NeutralCost(kl=0.0213 + 0.011 * index, top1=0.951 - 0.013 * index)
+            for index, name in enumerate(names)
         },
         doses=DoseResult(
-            questions=4, default_strength=0.8, curves={name: _curve(place) for place, name in enumerate(names)}
+            questions=4, default_strength=0.8, curves={name: _curve(index) for index, name in enumerate(names)}
         ),
         blends=BlendResult(
             questions=24, chance=0.1, both=_interval(0.637, 0.06), both_centred=_interval(0.718, 0.05),
-            by_pair={pair: 0.45 + 0.037 * place for place, pair in enumerate(PAIRS)}, damage=_interval(0.42, 0.05),
+            by_pair={pair: 0.45 + 0.037 * index for index, pair in enumerate(PAIRS)}, damage=_interval(0.42, 0.05),
         ),
         safety=_safety(names),
         stability=StabilityResult(
-            split_half={name: 0.41 + 0.1 * place for place, name in enumerate(names)},
-            half_whole={name: 0.71 + 0.05 * place for place, name in enumerate(names)},
+            split_half={name: 0.41 + 0.1 * index for index, name in enumerate(names)},
+            half_whole={name: 0.71 + 0.05 * index for index, name in enumerate(names)},
         ),
     )  # fmt: skip
 
@@ -85,20 +85,20 @@ def _group(names: list[str], strength: float) -> GroupEffect:
         centred_identification=_interval(0.21 + 2.1 * strength, 0.07),
         rows_won=n if strength > 0.2 else 3,
         columns_won=n - 1 if strength > 0.2 else 2,
-        own_gain={name: _interval(1.4 * strength + 0.031 * place, 0.05) for place, name in enumerate(names)},
-        damage={name: _interval(1.5 * strength + 0.021 * place, 0.04) for place, name in enumerate(names)},
+        own_gain={name: _interval(1.4 * strength + 0.031 * index, 0.05) for index, name in enumerate(names)},
+        damage={name: _interval(1.5 * strength + 0.021 * index, 0.04) for index, name in enumerate(names)},
         distinct_pairs=0.792 - 0.2 * strength,
         repetition=0.052 + 0.3 * strength,
     )
 
 
-def _curve(place: int) -> list[DosePoint]:
+def _curve(index: int) -> list[DosePoint]:
     return [
         DosePoint(
             strength=strength,
-            gain=round((0.36 + 0.06 * place) * strength / (0.4 + strength), 4),
-            damage=round((0.42 + 0.05 * place) * strength**1.7, 4),
-            repetition=round(0.04 + 0.02 * strength + 0.01 * place, 4),
+            gain=round((0.36 + 0.06 * index) * strength / (0.4 + strength), 4),
+            damage=round((0.42 + 0.05 * index) * strength**1.7, 4),
+            repetition=round(0.04 + 0.02 * strength + 0.01 * index, 4),
         )
         for strength in STRENGTHS
     ]
@@ -124,8 +124,8 @@ def _safety(names: list[str]) -> SafetyResult:
         refuse_comply_auc=[0.71 + 0.009 * min(layer, 30) for layer in range(30)],
         default_persona_auc=[0.5 + 0.02 * ((layer * 7) % 5 - 2) for layer in range(30)],
         floor=floor,
-        jailbreak_odds={name: (-5.1 + 0.13 * place, -4.2 + 0.11 * place) for place, name in enumerate(mixtures)},
-        effect_kept={name: 0.953 + 0.011 * place for place, name in enumerate(names)},
+        jailbreak_odds={name: (-5.1 + 0.13 * index, -4.2 + 0.11 * index) for index, name in enumerate(mixtures)},
+        effect_kept={name: 0.953 + 0.011 * index for index, name in enumerate(names)},
     )
 
 

@@ -11,9 +11,9 @@ from persona_core.reports.plots.theme import DARK, Theme
 
 
 def test_stored_doses_become_strengths_with_the_calibrated_one_at_one(manager: PersonaManager) -> None:
-    found = dose.read_doses(manager)
-    assert [curve.persona for curve in found.curves] == BASE
-    for curve in found.curves:
+    figures = dose.read_doses(manager)
+    assert [curve.persona for curve in figures.curves] == BASE
+    for curve in figures.curves:
         calibration = manager.persona(curve.persona).header.calibration
         assert calibration is not None
         assert np.interp(1.0, curve.strengths, curve.damages) == pytest.approx(calibration.damage, abs=0.01)
@@ -39,6 +39,6 @@ def test_curves_end_at_the_highest_strength() -> None:
 
 def test_a_report_gives_its_own_curves(report: EvaluationReport) -> None:
     assert report.doses is not None
-    found = dose.evaluated_doses("tiny", report.doses, "points")
-    assert found.curves[3].gains == tuple(point.gain for point in report.doses.curves["sage"])
-    assert "gain (points)" in words(dose.draw(found, DARK))
+    figures = dose.evaluated_doses("tiny", report.doses, "points")
+    assert figures.curves[3].gains == tuple(point.gain for point in report.doses.curves["sage"])
+    assert "gain (points)" in words(dose.draw(figures, DARK))

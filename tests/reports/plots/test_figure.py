@@ -41,11 +41,11 @@ def test_inline_pictures_refer_to_nothing_outside_and_share_no_id() -> None:
     assert "a&amp;&lt;b&gt;$x$" in one
     assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in one
     trees = [ElementTree.fromstring(text) for text in (one, other)]
-    ids = [{item.get("id") for item in tree.iter()} - {None} for tree in trees]
+    ids = [{element.get("id") for element in tree.iter()} - {None} for tree in trees]
     assert not ids[0] & ids[1]
     for tree in trees:
-        known = {item.get("id") for item in tree.iter()}
-        assert {link.removeprefix("#") for item in tree.iter() if (link := item.get("href"))} <= known
+        known = {element.get("id") for element in tree.iter()}
+        assert {link.removeprefix("#") for element in tree.iter() if (link := element.get("href"))} <= known
 
 
 def test_names_at_line_ends_are_spread_and_joined_to_short_lines() -> None:

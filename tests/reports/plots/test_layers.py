@@ -10,13 +10,13 @@ from persona_core.reports.plots.theme import LIGHT, Theme
 
 @both_themes
 def test_layers_shows_both_axes_and_every_persona(manager: PersonaManager, theme: Theme) -> None:
-    found = layers.read_layers(manager)
-    assert len(found.separation[layers.REFUSE_COMPLY]) == 30
-    assert found.separation[layers.SAFETY_PERSONA][20] == pytest.approx(0.5, abs=0.1)
-    assert sorted(found.norms) == BASE
-    assert all(0 < value < 1 for curve in found.norms.values() for value in curve)
-    shown = words(layers.draw(found, theme))
-    assert {*BASE, *found.separation, "target layers 7-15", "capping layers 19-27"} <= set(shown)
+    figures = layers.read_layers(manager)
+    assert len(figures.separation[layers.REFUSE_COMPLY]) == 30
+    assert figures.separation[layers.SAFETY_PERSONA][20] == pytest.approx(0.5, abs=0.1)
+    assert sorted(figures.norms) == BASE
+    assert all(0 < value < 1 for curve in figures.norms.values() for value in curve)
+    shown = words(layers.draw(figures, theme))
+    assert {*BASE, *figures.separation, "target layers 7-15", "capping layers 19-27"} <= set(shown)
 
 
 def test_personas_with_bands_of_their_own_are_compared_at_all_of_them(manager: PersonaManager) -> None:
@@ -26,8 +26,8 @@ def test_personas_with_bands_of_their_own_are_compared_at_all_of_them(manager: P
 
 
 def test_layers_without_norms_is_one_panel() -> None:
-    found = layers.LayerFigures("tiny", (), (1, 2, 4), {layers.REFUSE_COMPLY: [0.2, 0.9, 1.0, 0.8, 0.7]})
-    figure = layers.draw(found, LIGHT)
+    figures = layers.LayerFigures("tiny", (), (1, 2, 4), {layers.REFUSE_COMPLY: [0.2, 0.9, 1.0, 0.8, 0.7]})
+    figure = layers.draw(figures, LIGHT)
     assert len(figure.axes) == 1
     assert figure.axes[0].get_ylim()[0] < 0.2
     assert "capping layers 1-2,4" in words(figure)

@@ -12,7 +12,7 @@ from persona_core.reports.plots.theme import LIGHT, Theme
 def test_the_matrix_holds_every_number_and_says_how_many_rows_are_won(theme: Theme, n: int) -> None:
     values = [[0.31 if row == column else -0.01 * column for column in range(n)] for row in range(n)]
     lost = [[0.1, *[0.0] * (n - 1)] for _ in range(n)]
-    names = [f"p{place}" for place in range(n)]
+    names = [f"p{index}" for index in range(n)]
     shown = words(matrix.draw("tiny", names, {"vectors": values, "prompts": lost}, "nats/token", theme))
     assert shown.count("+0.31") == n
     assert f"vectors: own persona highest in {n} of {n} rows" in shown

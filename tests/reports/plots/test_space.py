@@ -12,13 +12,13 @@ from persona_core.reports.plots.theme import Theme
 
 def test_the_plane_keeps_the_distances_of_vectors_that_lie_in_one() -> None:
     rows = {"a": np.array([[1.0, 0, 0, 0]]), "b": np.array([[0, 2.0, 0, 0]]), "c": np.array([[-3.0, 0, 0, 0]])}
-    found = space.project("tiny", [0], rows, assistant=np.array([[0, 0, 5.0, 0]]))
-    assert sum(found.explained) == pytest.approx(1)
-    points = {name: np.array(point) for name, point in found.personas.items()}
+    plane = space.project("tiny", [0], rows, assistant=np.array([[0, 0, 5.0, 0]]))
+    assert sum(plane.explained) == pytest.approx(1)
+    points = {name: np.array(point) for name, point in plane.personas.items()}
     assert np.linalg.norm(points["a"] - points["b"]) == pytest.approx(2**0.5)
     assert np.linalg.norm(points["a"] - points["c"]) == pytest.approx(2)
-    assert np.linalg.norm(points["b"] - found.unsteered) == pytest.approx(1)
-    assert found.assistant_share == pytest.approx(0, abs=1e-9)
+    assert np.linalg.norm(points["b"] - plane.unsteered) == pytest.approx(1)
+    assert plane.assistant_share == pytest.approx(0, abs=1e-9)
 
 
 def test_only_the_chosen_layers_count() -> None:
@@ -32,12 +32,12 @@ def test_only_the_chosen_layers_count() -> None:
 
 @both_themes
 def test_the_space_of_the_ready_made_personas_names_each_and_the_axis(manager: PersonaManager, theme: Theme) -> None:
-    found = space.read_space(manager)
-    assert sorted(found.personas) == BASE
-    shown = words(space.draw(found, theme))
+    plane = space.read_space(manager)
+    assert sorted(plane.personas) == BASE
+    shown = words(space.draw(plane, theme))
     assert {*BASE, "unsteered model"} <= set(shown)
     assert any("assistant axis" in text for text in shown)
-    assert any(f"{found.explained[0]:.0%}" in text for text in shown)
+    assert any(f"{plane.explained[0]:.0%}" in text for text in shown)
 
 
 def test_a_space_of_fewer_than_three_personas_says_what_to_do(manager: PersonaManager) -> None:
