@@ -1,4 +1,4 @@
-"""EvaluationRequest: what to measure of which personas; measured with the replies and scores of earlier runs."""
+"""EvaluationRequest: says what to measure of which personas; `measure` loads the model and carries it out."""
 
 from __future__ import annotations
 
