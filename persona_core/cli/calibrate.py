@@ -1,9 +1,18 @@
 """`persona-steer calibrate`: finds the dose and layers of personas anew, and what the safety floor costs."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from persona_core.cli.app import App, model_option, progress_bar, say
 from persona_core.cli.vector_lines import dose_lines, floor_lines, warning_lines
+from persona_core.personas.manager import PersonaManager
+
+if TYPE_CHECKING:
+    from persona_core.model.wrapper import ModelWrapper
 
 
 @click.command("calibrate")
@@ -30,16 +39,20 @@ def command(app: App, names: tuple[str, ...], every: bool, model: str | None) ->
     personas = manager.names() if every else [name for name in names if name != "safety"]
     for name in personas:
         manager.require(name)
+    calibrate_and_show(app.model(manager.config), manager, personas, floor=every or "safety" in names)
+
+
+def calibrate_and_show(model: ModelWrapper, manager: PersonaManager, personas: Sequence[str], *, floor: bool) -> None:
+    """Calibrate personas one after the other, then the floor, and print what was measured of each."""
     from persona_core.extraction.recalibration import recalibrate_floor, recalibrate_persona
 
-    wrapper = app.model(manager.config)
     for name in personas:
         with progress_bar() as progress:
-            vector = recalibrate_persona(wrapper, manager, name, progress)
+            vector = recalibrate_persona(model, manager, name, progress)
         click.echo("\n".join(dose_lines(vector)))
         for line in warning_lines(vector):
             say(line)
-    if every or "safety" in names:
+    if floor:
         with progress_bar() as progress:
-            axis = recalibrate_floor(wrapper, manager, progress)
+            axis = recalibrate_floor(model, manager, progress)
         click.echo("\n".join(floor_lines(axis, manager.config)))

@@ -77,8 +77,8 @@ def _check_scores(judge: str, scores: Tensor, n_replies: int, n_personas: int) -
     import torch
 
     assert_is_a(torch.Tensor, scores, f"{judge}: what score returns")
-    shape, wanted = tuple(scores.shape), (n_replies, n_personas)
-    assert shape == wanted, f"{judge}: shape {shape}, not {wanted}; return one row a reply and one column a persona"
+    shape, expected = tuple(scores.shape), (n_replies, n_personas)
+    assert shape == expected, f"{judge}: shape {shape}, not {expected}; return one row a reply and one column a persona"
     assert scores.dtype == torch.float32, f"{judge}: {scores.dtype}; it must be float32: return `scores.float()`"
     finite = torch.isfinite(scores).all()
     assert finite, f"{judge}: scores that are not finite; raise a PersonaError where a reply cannot be scored"

@@ -113,9 +113,9 @@ def _check_displacement(strategy: BlendingStrategy, parts: Sequence[WeightedVect
     before = [part.vector.directions.tolist() for part in parts]
     moved = strategy.blend(parts)
     assert_is_a(torch.Tensor, moved, f"{strategy.name}: what blend returns")
-    shape, wanted = tuple(moved.shape), tuple(vector.directions.shape)
-    assert shape == wanted, (
-        f"{strategy.name}: shape {shape}, not {wanted}; return one row a layer, as displacement() does"
+    shape, expected = tuple(moved.shape), tuple(vector.directions.shape)
+    assert shape == expected, (
+        f"{strategy.name}: shape {shape}, not {expected}; return one row a layer, as displacement() does"
     )
     assert moved.dtype == torch.float32, f"{strategy.name}: {moved.dtype}; it must be float32: return `moved.float()`"
     finite = torch.isfinite(moved).all()
