@@ -1,4 +1,4 @@
-"""The peers of `decode_speed.py`, each on a twin of its own, adding the same vectors at the same layers.
+"""The peers of `decode_speed.py`, each on a copy of its own, adding the same vectors at the same layers.
 
 `pip install --no-deps steering-vectors repeng saklas repsteer nnterp` and scikit-learn bring them all; one that cannot
 be set up is left out, with the reason on stderr.
@@ -30,20 +30,20 @@ def peers(bench: Any, added: Added) -> Iterator[tuple[str, Work]]:
             yield name, work
 
 
-def own_twin(bench: Any) -> Any:
+def own_copy(bench: Any) -> Any:
     """Return a copy of the plain model that shares its weights."""
-    return copy.deepcopy(bench.twin, {id(weight): weight for weight in bench.twin.parameters()})
+    return copy.deepcopy(bench.plain, {id(weight): weight for weight in bench.plain.parameters()})
 
 
 def steering_vectors(bench: Any, added: Added) -> Work:
     """Return generation under steering-vectors' hooks."""
     from steering_vectors import SteeringVector
 
-    twin, vector = own_twin(bench), SteeringVector(added, "decoder_block")
+    plain, vector = own_copy(bench), SteeringVector(added, "decoder_block")
 
     def work() -> None:
-        with vector.apply(twin, min_token_index=0):
-            bench.generate(model=twin)
+        with vector.apply(plain, min_token_index=0):
+            bench.generate(model=plain)
 
     return work
 
@@ -55,7 +55,7 @@ def repeng(bench: Any, added: Added) -> Work:
     vars(np).setdefault("float_", np.float64)  # repeng 0.4.0 names it in its annotations; numpy 2 has not got it
     from repeng import ControlModel, ControlVector
 
-    control = ControlModel(own_twin(bench), list(added))
+    control = ControlModel(own_copy(bench), list(added))
     control.set_control(ControlVector("llama", {layer: row.numpy() for layer, row in added.items()}))
     return lambda: bench.generate(model=control)
 
@@ -64,7 +64,7 @@ def saklas(bench: Any, added: Added) -> Work:
     """Return generation with saklas's session: its own loop and hooks, greedy."""
     from saklas import Profile, SaklasSession, SamplingConfig
 
-    session = SaklasSession(own_twin(bench), bench.model.tokenizer, probes=[])
+    session = SaklasSession(own_copy(bench), bench.model.tokenizer, probes=[])
     session.steer("ours", Profile(dict(added)))
     sampling = SamplingConfig(temperature=0.0, max_tokens=bench.tokens)
 
@@ -81,7 +81,7 @@ def repsteer(bench: Any, added: Added) -> Work:
     import repsteer as rs
     from repsteer.artifacts.base import ArtifactMetadata
 
-    model = rs.models.from_model(own_twin(bench), bench.model.tokenizer)
+    model = rs.models.from_model(own_copy(bench), bench.model.tokenizer)
     hidden = bench.model.identity.hidden_size
     plan = [
         rs.Intervention(
@@ -104,7 +104,7 @@ def nnterp(bench: Any, added: Added) -> Work:
     """Return generation with nnterp on nnsight: one intervention a token at every layer."""
     from nnterp import StandardizedTransformer
 
-    model = StandardizedTransformer(own_twin(bench), tokenizer=bench.model.tokenizer, check_renaming=False)
+    model = StandardizedTransformer(own_copy(bench), tokenizer=bench.model.tokenizer, check_renaming=False)
     ids = torch.tensor([bench.prompt])
 
     def work() -> None:

@@ -43,7 +43,7 @@ class Bench:
     def __init__(self, shape: str, tokens: int) -> None:
         config = get_config(Path(tempfile.mkdtemp()), model="smollm2")
         loaded = shaped(ModelWrapper(config), shape)
-        self.twin = copy.deepcopy(loaded.model)
+        self.plain = copy.deepcopy(loaded.model)
         self.model = ModelWrapper(config, loaded=loaded)
         vars(self.model)["end_tokens"] = frozenset()
         self.prompt, self.tokens = self.model.encode(question_messages(QUESTION)), tokens
@@ -58,7 +58,7 @@ class Bench:
         """Decode with transformers' own loop."""
         ids = torch.tensor([self.prompt] * rows)
         with torch.inference_mode():
-            found = (model or self.twin).generate(
+            found = (model or self.plain).generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=self.tokens,

@@ -72,10 +72,10 @@ class Bench:
         self.chance = torch.Generator().manual_seed(0)
 
     def _wrapped(self, tokenizer: Any, shape: str, how: str) -> ModelWrapper:
-        twin = copy.deepcopy(self.plain, {id(weight): weight for weight in self.plain.parameters()})
+        weights = copy.deepcopy(self.plain, {id(weight): weight for weight in self.plain.parameters()})
         settings = {"model.compile": how, "model.context": self.context}
         config = get_config(Path(tempfile.mkdtemp()), model="smollm2").replace(settings)
-        model = ModelWrapper(config, loaded=LoadedModel(twin, tokenizer, shape, shape), report=say)
+        model = ModelWrapper(config, loaded=LoadedModel(weights, tokenizer, shape, shape), report=say)
         vars(model)["end_tokens"] = frozenset()
         return model
 
