@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persona_core.base.files import read_text
-from persona_core.base.records import first_problem
 from persona_core.cli.app import App, Decorator, model_option
-from persona_core.errors import PlotError
 from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from persona_core.evaluation.report import EvaluationReport
     from persona_core.reports.plots.theme import Theme
 
-SHOWN_GROUPS = ("persona vectors", "system prompts")
 dark_option: Decorator[Any] = click.option(
     "--dark/--light", "dark", default=False, help="Colours for a dark or a light page.  [default: light]"
 )
@@ -104,19 +99,9 @@ def dose_(app: App, output: Path, dark: bool, report: Path | None, model: str | 
       persona-steer plot dose --report evaluations/smollm2-135m-instruct/report.json
     """
     from persona_core.reports.plots import dose
+    from persona_core.reports.plots.saved_report import dose_figures
 
-    manager = _manager(app, model)
-
-    path = report or _report_path(manager)
-    evaluation = _report(path) if report or path.is_file() else None
-    if report and (evaluation is None or evaluation.doses is None):
-        raise PlotError(f"{path} holds no dose-response; run `persona-steer eval` with it, or leave --report out")
-    if evaluation is None or evaluation.doses is None:
-        figures = dose.read_doses(manager)
-    else:
-        unit = evaluation.effect.unit if evaluation.effect else "nats/token"
-        budget = manager.config.extraction.damage_budget
-        figures = dose.evaluated_doses(evaluation.model.slug, evaluation.doses, unit, budget)
+    figures = dose_figures(_manager(app, model), report)
     _write(output, dark, lambda theme: dose.draw(figures, theme))
 
 
@@ -158,14 +143,14 @@ def matrix_(app: App, output: Path, dark: bool, report: Path | None, model: str 
       persona-steer plot matrix -o matrix.svg
     """
     from persona_core.reports.plots import matrix
+    from persona_core.reports.plots.saved_report import measured_effect, read_report, shown_matrices
 
-    path = report or _report_path(_manager(app, model))
-    evaluation = _report(path)
-    effect = evaluation.effect
-    if effect is None:
-        raise PlotError(f"{path} holds no effect; run `persona-steer eval` with it")
-    groups = {name: effect.groups[name].double_centred for name in SHOWN_GROUPS if name in effect.groups}
-    _write(output, dark, lambda theme: matrix.draw(evaluation.model.slug, effect.personas, groups, effect.unit, theme))
+    manager = _manager(app, model)
+    path = report or manager.workspace.evaluation_report(manager.slug)
+    evaluation = read_report(path)
+    effect = measured_effect(evaluation, path)
+    slug, groups = evaluation.model.slug, shown_matrices(effect)
+    _write(output, dark, lambda theme: matrix.draw(slug, effect.personas, groups, effect.unit, theme))
 
 
 def _write(output: Path, dark: bool, draw: Callable[[Theme], Figure]) -> None:
@@ -181,19 +166,3 @@ def _write(output: Path, dark: bool, draw: Callable[[Theme], Figure]) -> None:
 def _manager(app: App, model: str | None) -> PersonaManager:
     app.model_name = model
     return app.manager()
-
-
-def _report_path(manager: PersonaManager) -> Path:
-    return manager.workspace.evaluation_report(manager.slug)
-
-
-def _report(path: Path) -> EvaluationReport:
-    """Read a report; raise `PlotError` that names the command that makes it."""
-    from persona_core.evaluation.report import EvaluationReport
-
-    if not path.is_file():
-        raise PlotError(f"no evaluation report {path}; run `persona-steer eval`, or give one with --report")
-    try:
-        return EvaluationReport.model_validate_json(read_text(path))
-    except ValueError as error:
-        raise PlotError(f"{path} is no evaluation report: {first_problem(error)}; run `persona-steer eval`") from error
