@@ -63,11 +63,7 @@ def calibrate(
     steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
     _answer(model, steered, progress, f"{vector.name}: calibration")
     curve = _curve(model, vector, dataset, plain, steered, progress)
-    calibration = choose(curve, manager.config.extraction.damage_budget)
-    warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
-    if calibration.gain <= 0:
-        warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
-    return vector.with_header(calibration=calibration, warnings=warnings)
+    return calibrated(vector, choose(curve, manager.config.extraction.damage_budget))
 
 
 def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
@@ -80,6 +76,14 @@ def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibr
     else:
         dose, damage, gain = curve[-1]
     return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
+
+
+def calibrated(vector: PersonaVector, calibration: Calibration) -> PersonaVector:
+    """Return the vector with its calibration, and with a warning if the persona gains nothing at strength 1.0."""
+    warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
+    if calibration.gain <= 0:
+        warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
+    return vector.with_header(calibration=calibration, warnings=warnings)
 
 
 def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import AxisTooWeak
@@ -16,7 +12,8 @@ from persona_core.model.rollouts import Rollout
 from persona_core.model.scoring import plan_costs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import SafetyDataset
-from persona_core.steering.plan import UNSTEERED, ClampProjection, SteeringPlan
+from persona_core.steering.capping import CappingContext, PercentileFloor
+from persona_core.steering.plan import UNSTEERED, SteeringPlan
 from persona_core.vectors.file import FloorPoint
 from persona_core.vectors.vector import Axis
 
@@ -40,25 +37,14 @@ def calibrate_floor(
     the axis points the wrong way, or says nothing.
     """
     configured = model.config.steering.safety_floor_percentile
-    levels = sorted({*percentiles, configured})
-    prompts = _held_out_prompts(model, data)
-    starts = dataset_starts(model, data)
-    free = refusing_odds(model, prompts, [UNSTEERED] * len(prompts), starts)
-    plans = [percentile_floor(model, axis, level) for level in levels]
-    progress("safety axis: floor", 0, len(levels))
-    costs = _costs(model, plans, benign)
-    curve = []
-    for done, (level, plan, (kl, top1)) in enumerate(zip(levels, plans, costs, strict=True)):
-        rise = refusing_odds(model, prompts, [plan] * len(prompts), starts) - free
-        curve.append(FloorPoint(percentile=level, kl=round(kl, 5), top1=round(top1, 4), rise=_mean(rise)))
-        progress("safety axis: floor", done + 1, len(levels))
+    curve = _curve(model, axis, data, benign, sorted({*percentiles, configured}), progress)
     chosen = next(point for point in curve if point.percentile == configured)
     if chosen.rise <= 0:
         raise AxisTooWeak(
             f"the floor at p{configured:g} moves harmful prompts away from refusing (odds {chosen.rise:+.2f} nats): "
             "the safety axis has the wrong sign or says nothing; nothing was saved. Edit the safety dataset"
         )
-    return axis.with_header(floor_curve=tuple(curve))
+    return axis.with_header(floor_curve=curve)
 
 
 def strictest(curve: Sequence[FloorPoint], budget: float) -> FloorPoint | None:
@@ -68,9 +54,29 @@ def strictest(curve: Sequence[FloorPoint], budget: float) -> FloorPoint | None:
 
 def percentile_floor(model: ModelWrapper, axis: Axis, level: float) -> SteeringPlan:
     """Return a plan that holds one percentile at every capping layer and adds nothing."""
-    floor: Float[Tensor, "layer"] = axis.percentile(level)
-    clamps = (ClampProjection(layer, axis.directions[layer], float(floor[layer])) for layer in model.capping_layers)
-    return SteeringPlan(clamps=tuple(clamps), label=f"floor p{level:g}")
+    context = CappingContext({"safety": axis}, model.capping_layers, level, model.target_layers[-1])
+    return SteeringPlan(clamps=tuple(PercentileFloor().clamps(context)), label=f"floor p{level:g}")
+
+
+def _curve(
+    model: ModelWrapper,
+    axis: Axis,
+    data: SafetyDataset,
+    benign: Sequence[Rollout],
+    levels: Sequence[float],
+    progress: Progress,
+) -> tuple[FloorPoint, ...]:
+    """Return one point a percentile: its cost on benign replies, and the rise of the refusing odds."""
+    prompts, starts, stage = _held_out_prompts(model, data), dataset_starts(model, data), "safety axis: floor"
+    unsteered = refusing_odds(model, prompts, [UNSTEERED] * len(prompts), starts)
+    plans = [percentile_floor(model, axis, level) for level in levels]
+    progress(stage, 0, len(levels))
+    curve = []
+    for level, plan, (kl, top1) in zip(levels, plans, _costs(model, plans, benign), strict=True):
+        rise = (refusing_odds(model, prompts, [plan] * len(prompts), starts) - unsteered).mean()
+        curve.append(FloorPoint(percentile=level, kl=round(kl, 5), top1=round(top1, 4), rise=round(float(rise), 4)))
+        progress(stage, len(curve), len(levels))
+    return tuple(curve)
 
 
 def _held_out_prompts(model: ModelWrapper, data: SafetyDataset) -> list[list[int]]:
@@ -84,7 +90,3 @@ def _costs(model: ModelWrapper, plans: Sequence[SteeringPlan], benign: Sequence[
     prompts = [rollout.token_ids[: rollout.response_start] for rollout in sample]
     replies = [rollout.token_ids[rollout.response_start :] for rollout in sample]
     return plan_costs(model, prompts, replies, plans)
-
-
-def _mean(values: Float[Tensor, "prompt"]) -> float:
-    return round(float(torch.mean(values)), 4)

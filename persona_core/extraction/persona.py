@@ -22,7 +22,7 @@ from persona_core.personas.manager import OWN, PersonaManager
 from persona_core.settings.config import Config
 from persona_core.vectors.maths import cosine, persona_direction, read_and_write, unit
 from persona_core.vectors.store import ASSISTANT
-from persona_core.vectors.vector import Axis, PersonaVector
+from persona_core.vectors.vector import Axis, Baseline, PersonaVector
 
 _GRADIENT_REPLIES = 16
 """Replies of each half whose gradient is taken."""
@@ -63,6 +63,17 @@ def extract_persona(
     dataset = persona_dataset(manager, name)
     extractor = ActivationExtractor(model, manager.config, progress=progress)
     raw_persona = measure_persona(extractor, manager, dataset, replies or persona_replies(extractor, dataset, name))
+    vector = _uncalibrated(manager, name, dataset, raw_persona, baseline)
+    measured = with_stability(vector, raw_persona.agreement, comparable(manager, vector))
+    calibrated = calibrate(model, measured, dataset, manager, progress=progress)
+    if save:
+        manager.save(calibrated)
+    return calibrated
+
+
+def _uncalibrated(
+    manager: PersonaManager, name: str, dataset: PersonaDataset, raw_persona: RawPersona, baseline: Baseline
+) -> PersonaVector:
     archetype, source = manager.archetypes.get(name, (None, OWN))
     header = {
         "archetype": name if archetype else "",
@@ -72,14 +83,9 @@ def extract_persona(
         "n_rollouts": raw_persona.n_rollouts,
     }
     description = archetype.description if archetype else ""
-    vector = build_persona(
+    return build_persona(
         name, raw_persona.raw, description, manager.store, manager.config, baseline, header, raw_persona.gradient
     )
-    measured = with_stability(vector, raw_persona.agreement, comparable(manager, vector))
-    calibrated = calibrate(model, measured, dataset, manager, progress=progress)
-    if save:
-        manager.save(calibrated)
-    return calibrated
 
 
 def comparable(manager: PersonaManager, vector: PersonaVector) -> list[PersonaVector]:
