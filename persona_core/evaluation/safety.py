@@ -82,8 +82,8 @@ def measure_safety(evaluation: Evaluation) -> SafetyResult:
 
 
 def floor_only(evaluation: Evaluation) -> SteeringPlan:
-    """Return a plan that holds the configured bounds and adds nothing, which `generate` never does."""
-    plan = evaluation.plan(evaluation.personas[0], safety=True)
+    """Return the plan of `generate --safety always` without a persona: the configured bounds and nothing added."""
+    plan = evaluation.plan({}, safety="always")
     return SteeringPlan(clamps=plan.clamps, label="floor")
 
 
