@@ -53,7 +53,9 @@ def read_text(path: Path) -> str:
     """Return a file's text; raise `WorkspaceError` that names it where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise WorkspaceError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise WorkspaceError(f"cannot read {path}: {error}") from error
 
 

@@ -126,7 +126,7 @@ def _nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
 def _prompts(model: ModelWrapper, rows: Sequence[Row], armed: Mapping[int, ArmedLayer]) -> Batch:
     """Return the prompts as a batch, in which the beginnings that rows of one plan share have already run."""
     limits = [len(row.prompt) - 1 for row in rows]
-    keys = [row.plan.kind() for row in rows]
+    keys = [row.plan.steering_key() for row in rows]
     return begin(model, [row.prompt for row in rows], limits, armed=armed, steering_keys=keys)
 
 

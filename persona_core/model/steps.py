@@ -160,7 +160,7 @@ class CompiledSteps:
         if self.n_run:
             for layer, steering in self.eager.armed.items():
                 readings = torch.stack(self.projections[layer], 1) if layer in self.projections else None
-                self.graph.steers[layer].read(steering, self.counts, readings)
+                self.graph.steers[layer].settle_into(steering, self.counts, readings)
         kept = self.eager.kept
         if kept is None or not kept.tokens:
             return

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from persona_core.errors import SteeringError
 from persona_core.steering.clamping import ArmedClamp, Joint, Lift, cast_all, clamp_all
 from persona_core.steering.plan import ClampProjection, SteeringPlan
 from persona_core.steering.sums import Observation, sums_of
@@ -162,6 +163,9 @@ def _total(plan: SteeringPlan, hidden: int) -> Tensor:
 
 
 def _probe(plan: SteeringPlan, hidden: int) -> Tensor:
+    if len(plan.probes) > 1:
+        layer, names = plan.probes[0].layer, " and ".join(probe.name for probe in plan.probes)
+        raise SteeringError(f"layer {layer} has the probes {names}, and a layer carries one; probe another layer")
     return plan.probes[0].unit_direction.float() if plan.probes else torch.zeros(hidden)
 
 

@@ -91,7 +91,7 @@ class SteeringPlan:
             ]
         )
 
-    def kind(self) -> str:
+    def steering_key(self) -> str:
         """Return a key that is equal for plans with the same additions, clamps, probes and audits."""
         return self.digest() + _hash(
             [

@@ -125,7 +125,7 @@ class StaticSteer(nn.Module):
             self.audited[0].add_(token.audit_hits)
             self.audited[1].copy_(torch.maximum(self.audited[1], token.audit_distance))
 
-    def read(
+    def settle_into(
         self, armed: ArmedLayer, n_tokens: Float[Tensor, "rows"], projections: Float[Tensor, "rows token"] | None
     ) -> None:
         """Add what was counted of `n_tokens` tokens a row, and what the probe read, to the tally; start anew."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from persona_core.errors import SteeringError
 from persona_core.steering.layer import arm, install
 from persona_core.steering.plan import AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -109,3 +110,9 @@ def test_audits_of_rows_are_counted_apart_and_padding_not_at_all() -> None:
     layer(torch.zeros(2, 3, HIDDEN))
     assert layer.tally.settled().audit_hits.tolist() == [[2.0], [0.0]]
     assert layer.tally.settled().audit_distance.tolist() == [[1.0], [0.0]]
+
+
+def test_a_second_probe_at_a_layer_is_refused_and_never_left_out() -> None:
+    probes = tuple(ProbeProjection(3, torch.eye(HIDDEN)[index], name) for index, name in enumerate(("one", "other")))
+    with pytest.raises(SteeringError, match="layer 3 has the probes one and other"):
+        arm([SteeringPlan(probes=probes)], CPU)

@@ -76,7 +76,7 @@ def test_a_clamp_is_open_unless_bounds_are_given() -> None:
 def test_audits_are_read_against_and_are_no_change() -> None:
     audited = replace(PLAN, audits=(replace(CLAMP, layer=7, audit=True),))
     assert audited.digest() == PLAN.digest()
-    assert audited.kind() != PLAN.kind()
+    assert audited.steering_key() != PLAN.steering_key()
     assert audited.layers == (*PLAN.layers, 7)
     assert audited.by_layer(7).audits == audited.audits
     assert not SteeringPlan(audits=audited.audits).changes

@@ -46,7 +46,7 @@ def test_it_does_and_counts_what_the_eager_layer_does(rows: int) -> None:
     for hidden in streams(5, 4):
         torch.testing.assert_close(steer(hidden)[:rows], eager(hidden[:rows]))
         latest.append(steer.latest.clone())
-    steer.read(read, torch.full((4,), 5.0), torch.stack(latest, 1))
+    steer.settle_into(read, torch.full((4,), 5.0), torch.stack(latest, 1))
     assert_same_sums(read.tally.settled(), eager.tally.settled())
     for row in range(rows):
         assert read.tally.projections(row) == pytest.approx(eager.tally.projections(row), abs=1e-5)
@@ -59,7 +59,7 @@ def test_a_row_that_has_ended_runs_on_uncounted() -> None:
     steer(first)
     steer.live[1] = False
     steer(second)
-    steer.read(layer, torch.tensor([2.0, 1.0]), None)
+    steer.settle_into(layer, torch.tensor([2.0, 1.0]), None)
     alone = arm([plan(0), plan(1)], CPU)[2]
     alone(first)
     sums, expected = layer.tally.settled(), alone.tally.settled()
@@ -77,7 +77,7 @@ def test_another_plan_of_the_same_shape_is_written_into_the_same_buffers() -> No
     steer.write(second)
     assert steer.add is buffer
     torch.testing.assert_close(steer(hidden), second(hidden))
-    steer.read(second, torch.ones(1), None)
+    steer.settle_into(second, torch.ones(1), None)
     assert second.tally.settled().tokens.tolist() == [2]
 
 
