@@ -263,7 +263,7 @@ class ChatSession:
             steering = stream.request
             request = TurnRequest(
                 question=asked.question, messages=messages, personas=dict(steering.personas),
-                strength=steering.strength, safety=steering.holds_floor, seed=stream.row.seed, session=self.name,
+                strength=steering.strength, safety=bool(steering.safety), seed=stream.row.seed, session=self.name,
                 replacing=asked.replacing,
             )  # fmt: skip
             self.notes += self.monitors.before(request)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from persona_core.errors import SteeringError
-from persona_core.settings.config import STRONGEST, Safety, SteeringSettings
+from persona_core.settings.config import SAFETY, STRONGEST, Safety, SteeringSettings
 from persona_core.steering.blending import parse_blend
 
 
@@ -21,6 +21,8 @@ class SteeringRequest:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= STRONGEST:
             raise SteeringError(f"strength {self.strength:g} is out of range: use 0.0-{STRONGEST}")
+        if self.safety not in SAFETY.values():
+            raise SteeringError(f"safety is {self.safety!r}: use True, False or 'always'")
         for name, weight in self.personas.items():
             if not 0 <= weight <= STRONGEST:
                 raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")

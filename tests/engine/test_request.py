@@ -72,3 +72,9 @@ def test_the_floor_is_held_while_a_persona_counts_or_always(
     personas: dict[str, float], strength: float, safety: Safety, held: bool
 ) -> None:
     assert SteeringRequest(personas, strength, safety).holds_floor is held
+
+
+@pytest.mark.parametrize("safety", ["on", "off", "", None, 0.5])
+def test_a_safety_that_is_no_setting_is_refused_and_never_guessed(safety: object) -> None:
+    with pytest.raises(SteeringError, match="use True, False or 'always'"):
+        SteeringRequest({"sage": 1.0}, 1.0, safety)  # type: ignore[arg-type]
