@@ -93,12 +93,11 @@ class PersonaManager:
 
     def names(self) -> list[str]:
         """Return the names of the personas that can be steered with."""
-        return self._names(self._state())
+        return list(self.paths())
 
     def paths(self) -> dict[str, Path]:
         """Return name -> file of the personas that can be steered with."""
-        hidden = self._state().hidden_personas(self.slug)
-        return {name: path for name, path in self.store.personas().items() if name not in hidden}
+        return self._paths(self._state())
 
     def persona(self, name: str, identity: ModelIdentity | None = None) -> PersonaVector:
         """Return a persona's vector; the store reads its file again only when the file has changed."""
@@ -109,14 +108,14 @@ class PersonaManager:
         """Return a persona's file; raise a `VectorNotFound` that says whether it can be extracted or restored."""
         check_name(name, VectorNotFound)
         state = self._state()
-        names = self._names(state)
-        if name in names:
-            return self.store.find_persona(name)
+        paths = self._paths(state)
+        if name in paths:
+            return paths[name]
         if name in self._deleted(state):
             raise VectorNotFound(f"persona {name!r} is deleted; bring it back with `persona-steer restore {name}`")
         if name in self.archetypes:
             raise VectorNotFound(f"{name!r} is not extracted for {self.slug} yet; run `persona-steer extract {name}`")
-        near = suggestion(name, {*names, *self.archetypes})
+        near = suggestion(name, {*paths, *self.archetypes})
         see_list = "" if near.endswith("?") else "; see `persona-steer list`"
         raise VectorNotFound(f"no persona named {name!r} for {self.slug}{near}{see_list}")
 
@@ -159,7 +158,7 @@ class PersonaManager:
         deleted = self._deleted(state)
         if name not in deleted:
             raise VectorNotFound(f"no deleted persona named {name!r}{suggestion(name, deleted)}")
-        if trashed.is_file() and name not in self._names(state):
+        if trashed.is_file() and name not in self._paths(state):
             write_atomically(self.store.persona_path(name), trashed.read_bytes())
             self._unlink(trashed)
         self._show(name)
@@ -187,12 +186,12 @@ class PersonaManager:
         """Tell whether this model's axes and baseline have been made."""
         return self.store.part_path(BASELINE) is not None
 
-    def _names(self, state: WorkspaceState) -> list[str]:
+    def _paths(self, state: WorkspaceState) -> dict[str, Path]:
         hidden = state.hidden_personas(self.slug)
-        return [name for name in self.store.personas() if name not in hidden]
+        return {name: path for name, path in self.store.personas().items() if name not in hidden}
 
     def _loaded(self, state: WorkspaceState) -> list[str]:
-        known = set(self._names(state))
+        known = self._paths(state)
         return [name for name in state.loaded.get(self.slug, []) if name in known]
 
     def _deleted(self, state: WorkspaceState) -> list[str]:
