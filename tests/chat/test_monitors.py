@@ -120,6 +120,7 @@ def test_a_later_request_names_the_session_its_length_and_its_own_seed_and_stren
     assert [request["session"] for request in requests] == ["", session.name, session.name]
     assert [(request["seed"], request["strength"]) for request in requests] == [(0, 1.0), (9, 0.5), (1, 1.0)]
     assert [request["replacing"] for request in requests] == [False, False, True]
+    assert [request["safety"] for request in requests] == [True] * 3  # the setting, though nobody is steered
 
 
 def test_a_request_that_cannot_be_served_is_told_to_nobody(
