@@ -1,18 +1,30 @@
 """What holds for every test of the repository: `tests/`, `plugins/*/tests/` and `archetypes/*/tests/`."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 REAL_MODEL = {"embedded_model", "model"}
 """Fixtures that load the embedded model: every fixture of this repository that is named `model` does."""
 
-settings.register_profile("whole", max_examples=60, deadline=None, derandomize=True, database=None)
+settings.register_profile("whole", max_examples=150, deadline=None, derandomize=True, database=None)
 settings.register_profile("quick", settings.get_profile("whole"), max_examples=15)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread a run without the slow tests over the cores, one thread each, unless `-n`, `--pdb` or a file is given."""
+    option = config.option
+    whole = not (option.file_or_dir or option.usepdb or option.collectonly or hasattr(config, "workerinput"))
+    if _quick(config) and whole and option.numprocesses is None:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        option.numprocesses = os.cpu_count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw a quarter of the examples of each property in a run without the slow tests."""
-    settings.load_profile("quick" if config.option.markexpr == "not slow" else "whole")
+    settings.load_profile("quick" if _quick(config) else "whole")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,3 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if REAL_MODEL.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+def _quick(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "not slow")

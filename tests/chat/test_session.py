@@ -117,6 +117,7 @@ class Chat(RuleBasedStateMachine):
             assert kept.turns == self.session.conversation.turns
 
 
+@pytest.mark.slow
 def test_the_next_receipt_is_what_the_status_says(tiny_engine: SteeringEngine) -> None:
     machine = type("ChatOfThis", (Chat,), {"engine": tiny_engine})
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))

@@ -24,6 +24,7 @@ def test_a_wrong_request_is_one_line(run: Run, arguments: list[str], code: int, 
     assert message in run("calibrate", *arguments, code=code).stderr
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_persona_is_shown_and_stored(
     tiny_engine: SteeringEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:

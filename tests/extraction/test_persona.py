@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ def test_personas_of_the_same_model_are_compared_and_damaged_ones_left_out(tiny_
     assert [vector.name for vector in comparable(manager, sage)] == ["trickster"]
 
 
+@pytest.mark.slow
 def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak(work):
     extract_baseline(work)
     extract_assistant_axis(work)

@@ -8,6 +8,7 @@ from persona_core.extraction.recalibration import recalibrate_floor, recalibrate
 from persona_core.vectors.store import SAFETY
 
 
+@pytest.mark.slow
 def test_a_recalibrated_persona_is_saved_with_its_new_curve(tiny_engine: SteeringEngine) -> None:
     manager = tiny_engine.manager
     before = manager.persona("sage").header.calibration

@@ -19,6 +19,7 @@ from persona_core.reports.page import html
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 MakeReport = Callable[..., EvaluationReport]
+pytestmark = pytest.mark.slow  # every page draws its pictures
 
 
 @pytest.fixture(scope="module")
