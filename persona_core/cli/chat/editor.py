@@ -11,6 +11,7 @@ from persona_core.cli.app import read_stdin
 from persona_core.cli.chat.registry import Registry
 
 if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completion
     from prompt_toolkit.document import Document
 
 CONTINUED = "… "
@@ -65,7 +66,7 @@ class TerminalEditor:
             history=FileHistory(str(history)),
             completer=_completer(session, registry),
             complete_while_typing=True,
-            key_bindings=_keys(),
+            key_bindings=_keys(session, registry),
             multiline=True,
             prompt_continuation=CONTINUED,
             bottom_toolbar=toolbar,
@@ -88,7 +89,9 @@ def pick_editor(session: ChatSession, registry: Registry, toolbar: Callable[[], 
 
 
 def candidates(session: ChatSession, registry: Registry, text: str) -> Iterator[tuple[str, int, str]]:
-    """Yield (completion, how many typed characters it replaces, description) for a line that begins with a slash."""
+    """Yield (completion, how many typed characters it replaces, description); nothing for a line without a slash."""
+    if not text.startswith("/"):
+        return
     name, space, value = text[1:].partition(" ")
     if not space:
         for command in registry.values():
@@ -98,6 +101,20 @@ def candidates(session: ChatSession, registry: Registry, text: str) -> Iterator[
         yield from _value_candidates(registry[name].values(session).items(), value.lstrip())
 
 
+def ending(session: ChatSession, registry: Registry, text: str) -> str:
+    """Return what Tab adds to a line: the rest of its only completion, or of what all its completions begin with.
+
+    A space follows a command that takes a value, so that the list of its values opens.
+    """
+    from prompt_toolkit.completion import get_common_complete_suffix
+    from prompt_toolkit.document import Document
+
+    matches = list(_completions(session, registry, text))
+    rest = get_common_complete_suffix(Document(text), matches)
+    takes_value = len(matches) == 1 and " " not in text and " " in registry[matches[0].text[1:]].usage
+    return f"{rest} " if takes_value else rest
+
+
 def _value_candidates(values: Iterable[tuple[str, str]], value: str) -> Iterator[tuple[str, int, str]]:
     for candidate, description in values:
         if candidate.startswith(value):
@@ -105,20 +122,23 @@ def _value_candidates(values: Iterable[tuple[str, str]], value: str) -> Iterator
 
 
 def _completer(session: ChatSession, registry: Registry) -> Any:
-    from prompt_toolkit.completion import Completer, Completion
+    from prompt_toolkit.completion import Completer
 
     class SlashCompleter(Completer):
         def get_completions(self, document: Document, complete_event: object) -> Iterator[Completion]:
-            text = document.text_before_cursor
-            if not text.startswith("/"):
-                return
-            for candidate, replaced, description in candidates(session, registry, text):
-                yield Completion(candidate, start_position=-replaced, display_meta=description)
+            return _completions(session, registry, document.text_before_cursor)
 
     return SlashCompleter()
 
 
-def _keys() -> Any:
+def _completions(session: ChatSession, registry: Registry, text: str) -> Iterator[Completion]:
+    from prompt_toolkit.completion import Completion
+
+    for candidate, replaced, description in candidates(session, registry, text):
+        yield Completion(candidate, start_position=-replaced, display_meta=description)
+
+
+def _keys(session: ChatSession, registry: Registry) -> Any:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     keys = KeyBindings()
@@ -130,5 +150,17 @@ def _keys() -> Any:
     @keys.add("escape", "enter")
     def new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add("tab")
+    def complete(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        chosen = buffer.complete_state is not None and buffer.complete_state.complete_index is not None
+        rest = "" if chosen else ending(session, registry, buffer.document.text_before_cursor)
+        if rest:
+            buffer.insert_text(rest)
+        elif buffer.complete_state is not None:
+            buffer.complete_next()
+        else:
+            buffer.start_completion()
 
     return keys

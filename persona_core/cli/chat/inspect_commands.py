@@ -9,7 +9,7 @@ from persona_core.chat.commands import ChatCommand, Outcome, SideBySide
 from persona_core.chat.conversation import Turn
 from persona_core.chat.session import ChatSession
 from persona_core.cli.chat.pictures import bars, curve, gauge
-from persona_core.cli.chat.steering_commands import blend_values
+from persona_core.cli.chat.steering_commands import persona_values
 from persona_core.engine.receipt import mixture
 from persona_core.errors import SteeringError
 
@@ -113,6 +113,15 @@ def _personas_of(turn: Turn) -> str:
     return "+".join(turn.receipt.personas) or "none"
 
 
+def compared_values(session: ChatSession) -> Mapping[str, str]:
+    """Complete who is compared: the persona in use with the untouched model, and with each other persona."""
+    names = sorted(persona_values(session))
+    first = next(iter(session.settings.personas), names[0] if names else "")
+    others = [name for name in names if name != first]
+    untouched = {f"{first},none: ": f"{first} and the untouched model"} if first else {}
+    return untouched | {f"{first},{name}: ": f"{first} and {name}" for name in others}
+
+
 def picture_width() -> int:
     """Return the width of a picture in characters: that of the terminal, within limits."""
     return max(min(shutil.get_terminal_size().columns - 8, _WIDEST), 16)
@@ -124,7 +133,7 @@ COMMANDS = (
     ChatCommand("why", "/why", "the last receipt, in words and pictures", why),
     ChatCommand("drift", "/drift", "the conversation's projections, turn by turn", drift),
     ChatCommand(
-        "compare", "/compare [MESSAGE]", "the same prompt and seed, steered and not", compare, blend_values,
+        "compare", "/compare [MESSAGE]", "the same prompt and seed, steered and not", compare, compared_values,
         "`/compare sage,trickster,none: MESSAGE` compares the personas that are named. Nothing of it is kept.",
     ),
 )  # fmt: skip

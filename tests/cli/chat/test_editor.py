@@ -3,10 +3,11 @@
 import io
 
 import pytest
-from chats import COMMANDS, new_session
+from chats import COMMANDS, new_session, type_line
 
 from persona_core import SteeringEngine
-from persona_core.cli.chat.editor import PipeEditor, candidates, pick_editor
+from persona_core.chat.commands import SideBySide
+from persona_core.cli.chat.editor import PipeEditor, candidates, ending, pick_editor
 from persona_core.errors import PromptError
 
 
@@ -26,6 +27,37 @@ def test_the_values_of_a_command_are_completed(tiny_engine: SteeringEngine) -> N
     ]
     assert [text for text, *_ in candidates(session, COMMANDS, "/blend sage")] == ["sage:0.5,trickster:0.5"]
     assert not list(candidates(session, COMMANDS, "/unknown tr"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "added"),
+    [
+        ("/per", "sona "),
+        ("/persona", " "),
+        ("/wh", "y"),
+        ("/why", ""),
+        ("/s", ""),
+        ("/sa", ""),
+        ("/se", "ed "),
+        ("/persona ", ""),
+        ("/persona t", "rickster"),
+        ("/persona x", ""),
+        ("/nothing", ""),
+        ("What is /per", ""),
+        ("", ""),
+    ],
+)
+def test_tab_adds_what_all_completions_begin_with(tiny_engine: SteeringEngine, typed: str, added: str) -> None:
+    assert ending(new_session(tiny_engine), COMMANDS, typed) == added
+
+
+def test_the_completions_of_compare_are_what_it_takes(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
+    session.set_personas({"trickster": 1.0})
+    (only,) = [text for text, *_ in candidates(session, COMMANDS, "/compare trickster,s")]
+    outcome = type_line(session, f"/compare {only}What is fire?")
+    assert isinstance(outcome, SideBySide)
+    assert set(outcome.columns()) == {"trickster", "sage"}
 
 
 def test_a_pipe_is_read_line_by_line_until_its_end(
