@@ -20,6 +20,7 @@ from persona_core.errors import PersonaError, SteeringError, WorkspaceError
 
 _SHOWN = 2
 """How many turns of a resumed session are shown again."""
+_YES, _NO = ("y", "yes"), ("n", "no")
 
 
 @dataclass
@@ -31,20 +32,22 @@ class Loop:
     screen: Screen
     editor: Editor
     speed: Speed = field(default_factory=Speed)
+    offered: str = ""
+    """The session that was cut short, until the first line tells whether the user goes on with it."""
 
     def begin(self, resume: str | None) -> None:
         """Resume the session that the user named (an empty name is the newest), or offer one that was cut short.
 
         Through a pipe this waits for the model, so that a request which cannot be served ends the program.
+        The offer waits for nothing: a first line that is no yes and no no, perhaps typed ahead, is a line like others.
         """
         if not self.editor.interactive:
             self.session.engine.plan(self.session.steering())
         if resume is not None:
             self._resume(resume or self._newest())
         elif self.editor.interactive and (name := interrupted_session(self.session.folder)):
-            answer = self.editor.confirm(f"The last chat, {name}, was cut short. Go on with it? [y/N] ")
-            if answer.strip().lower() in ("y", "yes"):
-                self._resume(name)
+            self.offered = name
+            self.screen.note(f"The last chat, {name}, was cut short. Go on with it? y, or begin anew with a message.")
 
     def _resume(self, name: str) -> None:
         self.session.resume(name)
@@ -83,6 +86,15 @@ class Loop:
         return True
 
     def _handle(self, line: str) -> None:
+        offered, self.offered = self.offered, ""
+        if offered and line.lower() in _YES:
+            self._resume(offered)
+        elif offered and line.lower() in _NO:
+            self.screen.note("(a new chat begins)")
+        else:
+            self._run(line)
+
+    def _run(self, line: str) -> None:
         outcome: Outcome = run_line(self.registry, self.session, line) if line.startswith("/") else Ask(line)
         self._do(outcome)
 

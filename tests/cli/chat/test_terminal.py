@@ -265,12 +265,18 @@ def test_ctrl_c_within_create_keeps_what_is_done(terminal: Terminal, home: Path)
     terminal.expect(r"\[sage at strength 1")
 
 
-def test_after_a_kill_the_next_chat_offers_to_go_on(terminal: Terminal, home: Path) -> None:
-    terminal.expect("/help lists the commands")
-    terminal.send("What is fire?")
-    terminal.expect(r"\[sage at strength 1")
-    os.kill(terminal.process.pid, signal.SIGKILL)
-    terminal.process.wait()
+def killed_chat(home: Path) -> None:
+    """Hold a chat of one turn, and kill it."""
+    chat = Terminal("--persona", "sage", *QUICK)
+    chat.expect("/help lists the commands")
+    chat.send("What is fire?")
+    chat.expect(r"\[sage at strength 1")
+    os.kill(chat.process.pid, signal.SIGKILL)
+    chat.close()
+
+
+def test_after_a_kill_the_next_chat_offers_to_go_on(home: Path) -> None:
+    killed_chat(home)
     again = Terminal("--persona", "sage", *QUICK)
     try:
         again.expect(r"was cut short\. Go on with it")
@@ -280,6 +286,21 @@ def test_after_a_kill_the_next_chat_offers_to_go_on(terminal: Terminal, home: Pa
         again.expect(r"\[sage at strength 1")
         assert [turn["user"] for turn in turns(home)] == ["What is fire?", "And water?"]
         assert again.leave() == 0
+    finally:
+        again.close()
+
+
+def test_after_a_kill_a_message_typed_ahead_is_answered_in_a_new_chat(home: Path) -> None:
+    killed_chat(home)
+    again = Terminal("--persona", "sage", *QUICK)
+    try:
+        again.type("What is water?\r")
+        again.expect(r"was cut short\. Go on with it")
+        again.expect(r"\[sage at strength 1")
+        assert [turn["user"] for turn in turns(home)] == ["What is water?"]
+        again.send("y")
+        again.expect(r"\[sage at strength 1")
+        assert [turn["user"] for turn in turns(home)] == ["What is water?", "y"]
     finally:
         again.close()
 
