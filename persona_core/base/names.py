@@ -8,6 +8,8 @@ from persona_core.errors import PersonaError
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 _NAME = re.compile(NAME_PATTERN)
+_NEAR = 0.75
+"""How alike a slip is: of four letters one may be wrong, or two may have changed places."""
 
 
 def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = "persona") -> str:
@@ -22,7 +24,14 @@ def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message: `"; did you mean 'sage'?"`, else the known names, else nothing."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := nearest(name, known):
+        return f"; did you mean {near!r}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that `name` is a slip of, or whose last dotted part it is; an empty text where none is."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+    same_part = (full for full in known if full.rpartition(".")[2] == name)
+    return near[0] if near else next(same_part, "")

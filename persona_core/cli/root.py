@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand, NoSuchOption
 
+from persona_core.base.names import nearest
 from persona_core.cli.app import App
 from persona_core.errors import PersonaError
 
@@ -114,9 +115,10 @@ def in_one_line(error: click.UsageError, command: str) -> click.ClickException:
 
 
 def _said(error: click.UsageError) -> str:
-    near = getattr(error, "possibilities", None)
-    if near:
-        return f"{error.message.removesuffix('.')}; did you mean {near[0]!r}?"
+    if isinstance(error, NoSuchCommand | NoSuchOption):
+        unknown = error.command_name if isinstance(error, NoSuchCommand) else error.option_name
+        near = nearest(unknown, error.possibilities or ())
+        return error.message.removesuffix(".") + (f"; did you mean {near!r}?" if near else "")
     return " ".join(error.format_message().split()).removesuffix(".")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.base.names import NAME_PATTERN, check_name, suggestion
+from persona_core.base.names import NAME_PATTERN, check_name, nearest, suggestion
 from persona_core.errors import PersonaError, SteeringError
 
 
@@ -42,11 +42,21 @@ def test_the_error_is_a_persona_error_unless_another_is_asked_for() -> None:
     [
         ("sgae", ["trickster", "sage"], "; did you mean 'sage'?"),
         ("zzz", ["trickster", "sage"], "; known: sage, trickster"),
+        ("export", ["plot", "restore"], "; known: plot, restore"),
+        ("extration", ["extraction.seed", "model.name"], "; did you mean 'extraction.seed'?"),
+        ("dtype", ["model.dtype", "model.name"], "; did you mean 'model.dtype'?"),
         ("zzz", [], ""),
     ],
 )
 def test_a_suggestion_is_the_nearest_name_or_all_that_are_known(name: str, known: list[str], text: str) -> None:
     assert suggestion(name, known) == text
+
+
+@given(st.text(alphabet="abcde", min_size=3, max_size=12), st.data())
+def test_one_wrong_letter_of_four_is_a_slip(name: str, data: st.DataObject) -> None:
+    known = name + "e"
+    at = data.draw(st.integers(0, len(known) - 1))
+    assert nearest(known[:at] + "x" + known[at + 1 :], [known, "zzzzz"]) == known
 
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=5))

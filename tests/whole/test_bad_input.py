@@ -130,6 +130,7 @@ REQUESTS = [
     ("config set model.name [", ("model.name", "not a YAML value")),
     ("config set model.name", ("'VALUE'", "persona-steer config set --help")),
     ("generte hi", ("No such command 'generte'; did you mean 'generate'?", "persona-steer --help")),
+    ("export talk.md", ("No such command 'export' (see `persona-steer --help`)",)),
     ("config sett a b", ("did you mean 'set'?", "persona-steer config --help")),
     ("list --lodaed", ("No such option '--lodaed'; did you mean '--loaded'?", "persona-steer list --help")),
     ("--worspace x list", ("did you mean '--workspace'?", "persona-steer --help")),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
+from persona_core.base.names import nearest
 from persona_core.chat.commands import ChatCommand, Outcome
 from persona_core.chat.session import ChatSession
 from persona_core.cli.chat import conversation_commands, create_command, inspect_commands, steering_commands
@@ -51,8 +51,8 @@ def help_text(registry: Registry, value: str) -> str:
 
 
 def _near(registry: Registry, name: str) -> str:
-    near = difflib.get_close_matches(name, registry, n=1)
-    return f"; did you mean /{near[0]}?" if near else "; /help lists the commands"
+    near = nearest(name, registry)
+    return f"; did you mean /{near}?" if near else "; /help lists the commands"
 
 
 def _built_in() -> tuple[ChatCommand, ...]:
