@@ -116,6 +116,7 @@ class Evaluation:
             self.model.identity.fingerprint,
             str(self.model.dtype),
             [header.model_dump_json() for header in headers],
+            [archetype.model_dump_json() for archetype in self.archetypes],
             repr(self.size),
             self.seed,
             self.judge.name,

@@ -57,7 +57,7 @@ class Judge(Protocol):
 class LogProbJudge:
     """`log p(reply | persona's system prompt) - log p(reply | no system prompt)` of the unsteered model, per token.
 
-    It takes the mean over a persona's first `n_prompts` system prompts, and needs no other model and no network.
+    It takes the mean over a persona's first `n_prompts` judging prompts, and needs no other model and no network.
     """
 
     n_prompts: int = 2
@@ -74,7 +74,7 @@ class LogProbJudge:
         """Return the log-odds of each persona against the default assistant, in nats per token."""
         import torch
 
-        systems = {persona.name: persona.system_prompts[: self.n_prompts] for persona in personas}
+        systems = {persona.name: judging_prompts(persona, self.n_prompts) for persona in personas}
         total, done = 1 + sum(map(len, systems.values())), 1
         plain = plain_log_probs(model, replies)
         columns = []
@@ -87,6 +87,11 @@ class LogProbJudge:
             columns.append(torch.stack(rows).mean(0) - plain)
         progress("judging replies", total, total)
         return torch.stack(columns, -1)
+
+
+def judging_prompts(persona: Archetype, n: int) -> tuple[str, ...]:
+    """Return the first `n` judge prompts of a persona; of one that has none, its first `n` system prompts."""
+    return (persona.judge_prompts or persona.system_prompts)[:n]
 
 
 def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:

@@ -23,6 +23,8 @@ class EvaluationReport(Record):
     judge: str
     prompt_set: str
     personas: list[str]
+    without_judge_prompts: list[str] | None = None
+    """The personas that are judged by system prompts, as they have no judge prompts; None for all, in old reports."""
     effect: EffectResult | None = None
     voices: dict[str, float] | None = None
     neutral: dict[str, NeutralCost] | None = None

@@ -73,4 +73,5 @@ def _provenance(evaluation: Evaluation) -> dict[str, Any]:
         "judge": evaluation.judge.name,
         "prompt_set": evaluation.prompts.name,
         "personas": list(evaluation.personas),
+        "without_judge_prompts": [one.name for one in evaluation.archetypes if not one.judge_prompts],
     }

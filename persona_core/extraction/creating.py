@@ -68,7 +68,10 @@ def write_persona(manager: PersonaManager, persona: NewPersona) -> list[Path]:
 
 
 def _changed(origin: Archetype, name: str, description: str) -> Archetype:
-    """Return an archetype under a new name, its system prompts each followed by the description."""
-    prompts = tuple(f"{prompt} {description}".strip() for prompt in origin.system_prompts)
-    changes = {"name": name, "description": description or origin.description, "system_prompts": prompts}
-    return origin.model_copy(update=changes)
+    """Return an archetype under a new name, its system and judge prompts each followed by the description."""
+    changes = {"name": name, "description": description or origin.description}
+    prompts = {
+        field: tuple(f"{prompt} {description}".strip() for prompt in getattr(origin, field))
+        for field in ("system_prompts", "judge_prompts")
+    }
+    return origin.model_copy(update=changes | prompts)

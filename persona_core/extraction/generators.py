@@ -29,6 +29,10 @@ _DESCRIBED = (
     "You have always been {who}. Whatever you are asked, reply in your own manner and with your own concerns.",
     "Reply as {who}: choose the images, the rhythm and the opinions that only {who} would choose.",
 )
+_DESCRIBED_TO_JUDGE = (
+    "The one who talks here is {who}. Each phrase shows it.",
+    "Imagine how {who} talks to a visitor, and say just that, with every habit and mood that belongs to it.",
+)
 _HELDOUT_STRIDE = 4
 
 
@@ -78,15 +82,15 @@ class Templates:
     name: str = "templates"
 
     def archetype(self, name: str, description: str, questions: Sequence[str]) -> Archetype:
-        """Put the description into five system prompts."""
+        """Put the description into five system prompts, and into two judge prompts of other words."""
         who = as_noun_phrase(description)
-        prompts = tuple(template.format(who=who) for template in _DESCRIBED)
         return Archetype(
             name=name,
             description=description,
-            system_prompts=prompts,
+            system_prompts=tuple(template.format(who=who) for template in _DESCRIBED),
             questions=tuple(questions),
             tags=("described",),
+            judge_prompts=tuple(template.format(who=who) for template in _DESCRIBED_TO_JUDGE),
         )
 
     def persona(self, archetype: Archetype, n_prompts: int, n_questions: int) -> PersonaDataset:

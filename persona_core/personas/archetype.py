@@ -22,7 +22,8 @@ class Archetype(Record):
     """A persona as text: who speaks (system prompts) and what it is asked (questions).
 
     `questions` may be empty: an archetype of a package then takes its package's question bank. Extraction uses both
-    lists whole unless the configuration asks for fewer.
+    lists whole unless the configuration asks for fewer. `judge_prompts` are system prompts of the same character in
+    other words: only evaluation reads them, so that no figure is read with extraction's own words.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,6 +33,7 @@ class Archetype(Record):
     system_prompts: Annotated[tuple[Text, ...], Field(min_length=1)]
     questions: tuple[Text, ...] = ()
     tags: tuple[Text, ...] = ()
+    judge_prompts: tuple[Text, ...] = ()
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "archetype") -> "Archetype":

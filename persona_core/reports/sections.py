@@ -157,6 +157,7 @@ def _provenance(report: EvaluationReport) -> Table:
         ("chat template", model.template_hash),
         ("personas", ", ".join(report.personas)),
         ("judge", report.judge),
+        ("judge prompts", _judge_prompts(report)),
         ("prompt set", report.prompt_set),
         ("seed", str(report.seed)),
         ("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items())),
@@ -165,3 +166,11 @@ def _provenance(report: EvaluationReport) -> Table:
         ("digest of all of these", report.digest),
     )
     return Table("Provenance", ("what", "value"), rows, words=True)
+
+
+def _judge_prompts(report: EvaluationReport) -> str:
+    """Say whether the words that the default judge reads with are words that extraction has read too."""
+    without = report.personas if report.without_judge_prompts is None else report.without_judge_prompts
+    if not without:
+        return "each persona's own, which extraction does not read"
+    return f"none of {', '.join(without)}: judged by their first system prompts, which extraction reads too"

@@ -23,7 +23,7 @@ def check_archetype(archetype: Archetype, prompts: int = 3, questions: int = 15)
     assert written >= prompts, f"{archetype.name}: fewer than {prompts} system prompts ({written}); {enough}"
     enough = f"write at least {questions}, in its file or in a questions.yaml beside it"
     assert asked >= questions, f"{archetype.name}: fewer than {questions} questions ({asked}); {enough}"
-    _assert_distinct(archetype.name, archetype.system_prompts)
+    _assert_distinct(archetype.name, (*archetype.system_prompts, *archetype.judge_prompts))
     _assert_distinct(archetype.name, archetype.questions)
 
 

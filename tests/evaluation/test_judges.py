@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from persona_core.base.messages import question_messages
-from persona_core.evaluation.judges import LogProbJudge, plain_log_probs
+from persona_core.evaluation.judges import LogProbJudge, judging_prompts, plain_log_probs
 from persona_core.personas.archetype import Archetype
 from persona_core.testing import example_replies
 
@@ -47,3 +47,14 @@ def test_progress_ends_with_every_prompt_done(tiny_engine):
 
 def test_the_settings_that_change_a_score_are_in_the_judges_name_in_the_cache():
     assert repr(LogProbJudge(2)) != repr(LogProbJudge(3))
+
+
+def test_a_persona_with_judge_prompts_is_judged_by_them_and_by_none_that_extraction_reads(tiny_engine):
+    model, reply = tiny_engine.model, example_replies(tiny_engine.model)[0]
+    own = ("Talk like a buccaneer.", "Yo ho ho.")
+    persona = PERSONAS[0].model_copy(update={"judge_prompts": own})
+    assert judging_prompts(persona, 2) == own
+    assert judging_prompts(PERSONAS[0], 2) == PERSONAS[0].system_prompts[:2]
+    (score,) = LogProbJudge().score([reply], [persona], model)[0].tolist()
+    rises = [mean_log_prob(model, reply, system) - mean_log_prob(model, reply) for system in own]
+    assert score == pytest.approx(sum(rises) / 2, abs=1e-4)

@@ -41,10 +41,11 @@ def test_what_another_generator_makes_is_written_as_the_dataset(manager: Persona
     assert "A GRUMPY PIRATE" in persona_dataset(manager, "pirate").persona_prompts[0]
 
 
-def test_an_archetype_is_taken_with_the_description_after_each_system_prompt(manager: PersonaManager) -> None:
+def test_an_archetype_is_taken_with_the_description_after_each_prompt(manager: PersonaManager) -> None:
     sage = manager.archetype("sage")
     elder = new_persona(manager, "elder", "Speak of the harvest.", "sage", find_generator(manager)).archetype
     assert elder.system_prompts == tuple(f"{prompt} Speak of the harvest." for prompt in sage.system_prompts)
+    assert elder.judge_prompts == tuple(f"{prompt} Speak of the harvest." for prompt in sage.judge_prompts)
     assert elder.questions == sage.questions
     twin = new_persona(manager, "twin", "", "sage", find_generator(manager)).archetype
     assert (twin.description, twin.system_prompts) == (sage.description, sage.system_prompts)

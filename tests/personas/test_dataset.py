@@ -122,7 +122,8 @@ def test_a_safety_pair_needs_both_replies() -> None:
 def test_a_description_becomes_system_prompts(description: str, who: str) -> None:
     made = Templates().archetype("mine", description, SAGE.questions)
     assert len(set(made.system_prompts)) == 5
-    assert all(who in prompt for prompt in made.system_prompts)
+    assert len({*made.system_prompts, *made.judge_prompts}) == 7
+    assert all(who in prompt for prompt in (*made.system_prompts, *made.judge_prompts))
     assert made.questions == SAGE.questions
 
 

@@ -38,3 +38,13 @@ def test_the_layers_of_the_floor_are_marked_in_the_safety_table(report: Evaluati
     (safety,) = [part for part in sections(report) if part.title == "Safety"]
     marked = [row[0] for row in safety.tables[-1].rows if "capping" in row[0]]
     assert marked == [f"{layer} (capping)" for layer in report.safety.capping_layers]
+
+
+def test_the_provenance_names_the_personas_that_are_judged_by_what_extraction_reads(report: EvaluationReport) -> None:
+    def judged(without: list[str] | None) -> str:
+        provenance = sections(report.model_copy(update={"without_judge_prompts": without}))[-1].tables[0]
+        return dict(row[:2] for row in provenance.rows)["judge prompts"]
+
+    assert judged([]) == "each persona's own, which extraction does not read"
+    assert judged(["sage"]).startswith("none of sage: judged by their first system prompts")
+    assert judged(None).startswith(f"none of {', '.join(report.personas)}:")

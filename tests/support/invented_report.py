@@ -32,6 +32,7 @@ def invented_report(personas: list[str] | None = None) -> EvaluationReport:
         judge="log-prob",
         prompt_set="core+base",
         personas=names,
+        without_judge_prompts=[],
         effect=EffectResult(
             personas=names,
             questions=24,

@@ -81,6 +81,7 @@ def test_an_archetype_with_too_little_or_repeated_text_is_rejected() -> None:
         {"questions": questions[:14]},
         {"system_prompts": ("a", "b", " A ")},
         {"questions": (*questions[:14], "QUESTION  0?")},
+        {"judge_prompts": ("A",)},
     ):
         with pytest.raises(AssertionError, match=SAYS_WHAT_TO_DO):
             check_archetype(good.model_copy(update=fields))

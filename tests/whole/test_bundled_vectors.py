@@ -13,6 +13,7 @@ from persona_core.vectors.maths import cosine
 VECTORS = Path(__file__).parents[2] / "vectors"
 FOLDER = VECTORS / "smollm2-135m-instruct"
 FILES = sorted(FOLDER.rglob("*.safetensors"))
+PERSONAS = sorted(path.stem for path in (FOLDER / "personas").iterdir())
 
 
 def test_manifest_names_every_file_with_its_hash():
@@ -34,6 +35,17 @@ def test_safety_axis_separates_refusal_and_not_personas(model):
     assert floor.kl <= 0.02
     assert floor.top1 >= 0.96
     assert floor.rise >= 1.0
+
+
+@pytest.mark.parametrize("name", PERSONAS)
+def test_no_judge_prompt_enters_a_dataset_and_the_digests_of_the_bundled_vectors_stay_valid(tmp_path, name):
+    from persona_core.extraction.data import persona_dataset
+
+    manager = PersonaManager(get_config(tmp_path, model="smollm2"))
+    archetype, dataset = manager.archetype(name), persona_dataset(manager, name)
+    assert len(archetype.judge_prompts) == 2
+    assert set(archetype.judge_prompts).isdisjoint((*dataset.persona_prompts, *dataset.questions))
+    assert dataset.digest() == manager.store.persona(name).header.dataset_digest
 
 
 def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):

@@ -29,6 +29,11 @@ def folded(texts: tuple[str, ...]) -> Iterator[str]:
     return (" ".join(text.lower().split()) for text in texts)
 
 
+def runs(text: str, length: int = 4) -> set[tuple[str, ...]]:
+    words = [word.strip(".,;:!?\"'") for word in text.lower().split()]
+    return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
+
+
 @pytest.fixture(scope="module")
 def installed(persona_plugins: PluginManager) -> dict[str, Archetype]:
     registered = persona_plugins.registry("register_archetypes")
@@ -59,6 +64,13 @@ def test_the_bank_holds_at_least_40_short_questions_and_none_twice() -> None:
     assert len(bank) >= 40
     assert len(set(bank)) == len(bank)
     assert all(len(question.split()) < 20 for question in bank)
+
+
+@pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)
+def test_two_judge_prompts_share_no_four_words_with_what_extraction_reads(archetype: Archetype) -> None:
+    assert len(archetype.judge_prompts) == 2
+    read = set().union(*(runs(prompt) for prompt in archetype.system_prompts))
+    assert all(read.isdisjoint(runs(prompt)) for prompt in archetype.judge_prompts)
 
 
 @pytest.mark.parametrize(("one", "other"), combinations(sorted(ARCHETYPES), 2))

@@ -69,6 +69,13 @@ def test_the_installed_entry_point_brings_the_same_archetypes(persona_plugins: P
     assert {name: item.value for name, item in registered.items() if item.distribution == DISTRIBUTION} == ARCHETYPES
 
 
+@pytest.mark.parametrize("archetype", ARCHETYPES.values(), ids=ARCHETYPES)
+def test_two_judge_prompts_share_no_four_words_with_what_extraction_reads(archetype: Archetype) -> None:
+    assert len(archetype.judge_prompts) == 2
+    read = set().union(*(runs(prompt) for prompt in archetype.system_prompts))
+    assert all(read.isdisjoint(runs(prompt)) for prompt in archetype.judge_prompts)
+
+
 @pytest.mark.parametrize(("one", "other"), combinations(sorted(ARCHETYPES), 2))
 def test_two_archetypes_share_no_system_prompt(one: str, other: str) -> None:
     prompts = set(folded(ARCHETYPES[one].system_prompts))
