@@ -136,6 +136,19 @@ def progress_bar() -> Iterator[Progress]:
         yield _bar_function(shown)
 
 
+@contextmanager
+def waiting(doing: str) -> Iterator[None]:
+    """Show a spinner on a terminal's stderr for as long as the context lasts, and nothing in a pipe."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal and not console.is_dumb_terminal:
+        with console.status(f"[dim]{doing}…[/]"):
+            yield
+    else:
+        yield
+
+
 def _line_function() -> Progress:
     shown: dict[str, int] = {}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from persona_core.cli import generate_many as many
-from persona_core.cli.app import App, json_option, model_option, read_stdin, say
+from persona_core.cli.app import App, json_option, model_option, read_stdin, say, waiting
 from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import PromptError
 
@@ -63,8 +64,9 @@ def command(
 
 
 def _one(app: App, manager: PersonaManager, options: SteeringOptions, text: str, as_json: bool) -> None:
-    engine, config = app.engine(manager), manager.config
-    personas = options.personas()
+    with waiting("loading the model"):
+        engine = app.engine(manager)
+    config, personas = manager.config, options.personas()
     stream = engine.stream(
         options.messages(manager, text, personas),
         options.request(config, personas),
@@ -94,7 +96,7 @@ def prompt_text(prompt: str) -> str:
 def show(stream: ReplyStream, quiet: bool = False) -> bool:
     """Print pieces as they come; tell whether Ctrl-C stopped the reply. Before the first token it is no reply."""
     try:
-        for piece in stream:
+        for piece in _announced(stream):
             if not quiet:
                 click.echo(piece, nl=False)
                 sys.stdout.flush()
@@ -106,3 +108,12 @@ def show(stream: ReplyStream, quiet: bool = False) -> bool:
         if not quiet:
             click.echo()
     return False
+
+
+def _announced(stream: ReplyStream) -> Iterator[str]:
+    """Yield a reply's pieces; until the first one comes, show that the prompt is being read."""
+    pieces = iter(stream)
+    with waiting(f"reading {stream.unread} tokens"):
+        first = next(pieces, "")
+    yield first
+    yield from pieces

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from persona_core.base.files import read_text
-from persona_core.cli.app import App, progress_bar, read_stdin, say
+from persona_core.cli.app import App, progress_bar, read_stdin, say, waiting
 from persona_core.cli.steering_options import SteeringOptions
 from persona_core.errors import PromptError
 from persona_core.personas.manager import PersonaManager
@@ -44,7 +44,10 @@ def side_by_side(
         for label, personas in weights.items()
         for seed in range(options.seed, options.seed + n)
     ]
-    replies = _generate(app.engine(manager), options, requests)
+    with waiting("loading the model"):
+        engine = app.engine(manager)
+    with waiting(f"making {len(requests)} replies"):
+        replies = _generate(engine, options, requests)
     if as_json:
         click.echo(json.dumps([as_data(reply) for reply in replies], indent=2))
         return

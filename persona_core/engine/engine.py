@@ -56,6 +56,11 @@ class ReplyStream:
             yield self._text()[len(shown) :]
 
     @property
+    def unread(self) -> int:
+        """How many tokens of the prompt the model reads before it speaks: those that its kept cache does not hold."""
+        return len(self.row.prompt) - self.reused
+
+    @property
     def reply(self) -> Reply:
         """The reply so far. Raises `NoEffect` where a persona was asked for and changed nothing."""
         receipt = _receipt(self.model, self.row, self.request, self.armed, 0, self.reused)

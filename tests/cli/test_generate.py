@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
+from terminals import Terminal
 
 Run = Callable[..., Result]
 
@@ -16,6 +18,19 @@ def test_generate_prints_the_reply_and_then_the_receipt(run: Run) -> None:
     assert result.stdout.strip()
     assert result.stderr.startswith("[sage at strength 1: ")
     assert "floor held in layers" in result.stderr
+    assert "reading" not in result.stdout + result.stderr
+
+
+@pytest.mark.usefixtures("model")
+def test_a_terminal_shows_a_sign_on_stderr_until_the_first_token(run: Run, workspace_folder: Path) -> None:
+    words = ["What is fire?", "--max-new-tokens", "3", "--model", "smollm2"]
+    terminal = Terminal(*words, command="generate")
+    try:
+        terminal.expect("loading the model…")
+        terminal.expect(r"reading \d\d tokens…")
+        terminal.expect(r"\[unsteered, 3 tokens")
+    finally:
+        terminal.close()
 
 
 @pytest.mark.usefixtures("model")

@@ -132,11 +132,13 @@ class Loop:
     def _answer(self, asked: Ask) -> None:
         """Answer one message; a reply that Ctrl-C stops stays in the conversation as far as it came."""
         if not self.session.loading.done():
-            self.screen.note("(loading the model…)")
+            with self.screen.waiting("loading the model"):
+                self.session.loading.result()
         stream = self.session.ask(asked)
         self._show_notes()
         try:
-            self.screen.reply(self._timed(stream), lambda: status_line(self.session, self.speed))
+            doing = f"reading {stream.unread} tokens"
+            self.screen.reply(self._timed(stream), lambda: status_line(self.session, self.speed), doing)
         except KeyboardInterrupt:
             if not stream.row.tokens:
                 raise

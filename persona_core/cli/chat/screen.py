@@ -20,8 +20,11 @@ _REFRESHES = 12
 class Screen(Protocol):
     """What the chat shows text on."""
 
-    def reply(self, pieces: Iterable[str], footer: Footer) -> None:
-        """Show a reply piece by piece; where the pieces raise, what came before stays on the screen."""
+    def reply(self, pieces: Iterable[str], footer: Footer, doing: str) -> None:
+        """Show a reply piece by piece, and what the model is `doing` until the first one comes.
+
+        Where the pieces raise, what came before stays on the screen.
+        """
         ...
 
     def say(self, text: str) -> None:
@@ -44,7 +47,7 @@ class Screen(Protocol):
 class PlainScreen:
     """Writes text as it is."""
 
-    def reply(self, pieces: Iterable[str], footer: Footer) -> None:
+    def reply(self, pieces: Iterable[str], footer: Footer, doing: str) -> None:
         """Write every piece as soon as it comes."""
         try:
             for piece in pieces:
@@ -80,15 +83,17 @@ class RichScreen:
         self.console = Console(highlight=False)
         self.errors = Console(stderr=True, highlight=False)
 
-    def reply(self, pieces: Iterable[str], footer: Footer) -> None:
-        """Redraw the block that is being written, with the status line under it."""
+    def reply(self, pieces: Iterable[str], footer: Footer, doing: str) -> None:
+        """Show a spinner, and then redraw the block that is being written, with the status line under it."""
         from rich.console import Group
         from rich.live import Live
         from rich.markdown import Markdown
+        from rich.spinner import Spinner
         from rich.text import Text
 
         open_block = ""
-        with Live(console=self.console, transient=True, refresh_per_second=_REFRESHES) as live:
+        spinner = Spinner("dots", Text(f"{doing}…", style="dim"))
+        with Live(spinner, console=self.console, transient=True, refresh_per_second=_REFRESHES) as live:
             try:
                 for piece in pieces:
                     done, open_block = finished_blocks(open_block + piece)

@@ -1,29 +1,23 @@
 """The chat in a real pseudo-terminal, on the embedded model: typed, pasted, interrupted, killed and resumed."""
 
-import fcntl
 import json
 import os
-import pty
-import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from terminals import Terminal
 
 from persona_core.cli.chat.registry import all_commands
 from persona_core.plugins.loading import load_plugins
 
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
 PASTE = "\x1b[200~{}\x1b[201~"
-ALT_ENTER, CTRL_C, CTRL_D = "\x1b\r", "\x03", "\x04"
+ALT_ENTER, CTRL_C = "\x1b\r", "\x03"
 QUICK = ("--max-new-tokens", "12", "--temperature", "0")
 CONTEXT = 256
 CACHE_BYTES = 30 * 2 * 3 * 64 * 4
@@ -61,75 +55,6 @@ TALK = (
 """Lines typed one after the other in one chat, and what the screen says to each."""
 ELSEWHERE = {"create", "edit", "quit", "safety", "telemetry"}
 """Commands that tests of their own are about."""
-
-
-class Terminal:
-    """A chat behind a pseudo-terminal."""
-
-    def __init__(self, *words: str, columns: int = 100, **environment: str) -> None:
-        self.master, slave = pty.openpty()
-        self.resize(columns)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "persona_core.cli", "chat", *words],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
-            env=os.environ | {"TERM": "xterm-256color"} | environment, cwd=os.environ["PERSONA_STEER_HOME"],
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
-        os.close(slave)
-        self.shown = ""
-
-    def resize(self, columns: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def send(self, line: str) -> None:
-        """Type a line, wait until it has been drawn, and press Enter."""
-        self.type(line)
-        time.sleep(0.3)
-        self.type("\r")
-
-    def expect(self, pattern: str, seconds: float = 90) -> str:
-        """Wait for words on the screen, and return everything up to them."""
-        end = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.shown)):
-            left = end - time.monotonic()
-            assert left > 0, f"{pattern!r} never came; the screen says: {self.shown[-1500:]}"
-            self._read(left)
-        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
-        return before
-
-    def _read(self, seconds: float) -> None:
-        ready, _, _ = select.select([self.master], [], [], min(seconds, 1))
-        if ready:
-            try:
-                raw = os.read(self.master, 65536).decode(errors="replace")
-                self.type("\x1b[1;1R" * raw.count("\x1b[6n"))  # where the cursor is, as terminals answer
-                self.shown = re.sub(r"\s+", " ", self.shown + ESCAPES.sub("", raw))  # lines are wrapped anywhere
-            except OSError:
-                assert self.process.poll() is None, f"the chat has ended: {self.shown[-1500:]}"
-
-    def leave(self) -> int:
-        """Press Ctrl-D once the prompt is back."""
-        time.sleep(1)
-        self.type(CTRL_D)
-        return self.ended()
-
-    def ended(self, seconds: float = 60) -> int:
-        """Wait for the end; a pseudo-terminal that nobody reads would block it."""
-        end = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < end:
-            try:
-                self._read(0.2)
-            except AssertionError:
-                break
-        return self.process.wait(20)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
 
 
 @pytest.fixture(autouse=True)
@@ -225,6 +150,14 @@ def test_pasted_lines_do_not_send_themselves(terminal: Terminal, home: Path) -> 
     terminal.type("\r")
     terminal.expect(r"\[sage at strength 1")
     assert turns(home)[0]["user"] == "first line\nsecond line\nthird\nfourth"
+
+
+def test_a_sign_is_shown_until_the_first_token(terminal: Terminal) -> None:
+    terminal.expect("/help lists the commands")
+    terminal.send("What is fire?")
+    terminal.expect(r"loading the model…")
+    terminal.expect(r"reading \d\d tokens…")
+    terminal.expect(r"\[sage at strength 1")
 
 
 def test_ctrl_c_before_and_within_a_reply(home: Path) -> None:
@@ -354,6 +287,7 @@ def test_a_pipe_in_and_out_is_text_alone(home: Path) -> None:
     done = subprocess.run(words, input=lines, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+    assert "reading" not in done.stdout + done.stderr
     assert "persona sage; strength 1; safety on; 1 turn" in done.stdout
     assert "start the chat with --allow-unsafe" in done.stderr
     assert "/edit takes the new text" in done.stderr
