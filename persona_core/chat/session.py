@@ -292,9 +292,7 @@ class ChatSession:
         return self._percentile(ASSISTANT, 1.0, self.engine.model.target_layers[-1])
 
     def floor_value(self) -> float | None:
-        """Return the safety floor at the layer that is probed; None where it is not held."""
-        if not self.settings.safety:
-            return None
+        """Return where the safety floor lies at the layer that is probed, held or not; None without the safety axis."""
         level = self.manager.config.steering.safety_floor_percentile
         return self._percentile(SAFETY, level, self.engine.model.capping_layers[-1])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from persona_core.base.layers import format_layers
-from persona_core.base.numbers import signed
+from persona_core.base.numbers import above
 from persona_core.base.records import Record
 from persona_core.errors import NoEffect
 from persona_core.steering.plan import SteeringPlan
@@ -89,7 +89,7 @@ class Receipt(Record):
             return f"safety {self.safety}"
         return (
             f"floor held in layers {format_layers(self.floor.layers)}: {self.floor.hits} lifts, "
-            f"lowest {signed(self.floor.lowest_before)} before and {signed(self.floor.lowest_after)} after"
+            f"lowest {above(self.floor.lowest_before)} it before and {above(self.floor.lowest_after)} it after"
         )
 
     def _audits(self) -> list[str]:

@@ -27,7 +27,7 @@ def test_a_steered_reply_in_one_line() -> None:
     assert STEERED.layers == [3, 4]
     assert STEERED.line() == (
         "sage at strength 1.5: 28 tokens steered in layers 3-4, mean change 10.0% of the stream; "
-        "floor held in layers 4-5: 7 lifts, lowest -1.25 before and +0.00 after; "
+        "floor held in layers 4-5: 7 lifts, lowest 1.25 below it before and 0.00 above it after; "
         "drift would have moved 3 tokens, by 1.50 at most; assistant axis -2.50"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
+from persona_core.base.numbers import above
 from persona_core.chat.commands import ChatCommand, Outcome, SideBySide
 from persona_core.chat.conversation import Turn
 from persona_core.chat.session import ChatSession
@@ -38,13 +39,13 @@ def why(session: ChatSession, value: str) -> Outcome:
     lines = [turn.receipt.line()]
     if turn.receipt.relative_change:
         lines += ["", "how far each layer was moved:", *bars(turn.receipt.relative_change, width // 2)]
-    for name, values in turn.projections.items():
-        lines += ["", *_token_by_token(session, name, values, width)]
+    for name in turn.projections:
+        lines += ["", *_token_by_token(session, turn, name, width)]
     return "\n".join(lines)
 
 
 def drift(session: ChatSession, value: str) -> Outcome:
-    """Show the projections on both axes turn by turn, with the edge of the calibrated range and the floor."""
+    """Show the projections on the assistant axis turn by turn, and how far above the floor each reply was."""
     session.last_turn()
     turns = session.conversation.turns
     edges = {"assistant": session.calibrated_edge(), "safety": session.floor_value()}
@@ -82,28 +83,36 @@ def _compared(session: ChatSession, value: str) -> tuple[dict[str, dict[str, flo
     return asked, question
 
 
-def _token_by_token(session: ChatSession, name: str, values: list[float], width: int) -> list[str]:
+def _token_by_token(session: ChatSession, turn: Turn, name: str, width: int) -> list[str]:
     """Return a title and a curve of one value a token; nothing for an axis that was not read."""
+    values = turn.projections[name]
     if not values:
         return []
     floor = session.floor_value() if name == "safety" else None
-    against = "" if floor is None else f"; the floor is {floor:+.1f}"
-    title = f"{AXES.get(name, name)}, token by token: {min(values):+.1f} to {max(values):+.1f}{against}"
-    return [title, f"  {curve(values, width)}"]
+    if floor is None:
+        ends = f"{min(values):+.2f} to {max(values):+.2f}"
+    else:
+        held = "" if turn.receipt.floor else ", which was not held"
+        ends = f"from {above(min(values) - floor)} to {above(max(values) - floor)} the floor{held}"
+    return [f"{AXES.get(name, name)}, token by token: {ends}", f"  {curve(values, width)}"]
 
 
 def _axis_by_turn(name: str, turns: list[Turn], edge: float | None) -> str:
-    """Return a gauge a turn with the edge marked on it; an empty text where no turn was read on this axis."""
+    """Return a gauge a turn with the edge marked on it; an empty text where no turn was read on this axis.
+
+    The safety axis is shown as the receipt shows it: as the distance above the floor.
+    """
     projections = {number: getattr(turn.receipt, f"{name}_projection") for number, turn in enumerate(turns, start=1)}
     values = {number: value for number, value in projections.items() if value is not None}
     if not values:
         return ""
+    legend = "" if edge is None else f" (┊ edge of the calibrated range, {edge:+.2f})"
+    if name == "safety" and edge is not None:
+        legend, values, edge = ", above the floor (┊)", {number: value - edge for number, value in values.items()}, 0.0
     ends = [*values.values(), *([edge] if edge is not None else [])]
     low, high, width = min(ends), max(ends), picture_width() // 2
-    edge_name = "floor" if name == "safety" else "edge of the calibrated range"
-    legend = "" if edge is None else f" (┊ {edge_name}, {edge:+.1f})"
     rows = [
-        f"  {number:3}  {gauge(value, low, high, width, edge)}  {value:+7.1f}  {_personas_of(turns[number - 1])}"
+        f"  {number:3}  {gauge(value, low, high, width, edge)}  {value:+7.2f}  {_personas_of(turns[number - 1])}"
         for number, value in values.items()
     ]
     return "\n".join([f"{AXES[name]}, turn by turn{legend}", *rows])

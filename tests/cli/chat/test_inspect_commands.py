@@ -4,6 +4,7 @@ import pytest
 from chats import new_session, talk, type_line
 
 from persona_core import SteeringEngine
+from persona_core.base.numbers import above
 from persona_core.chat.commands import SideBySide
 from persona_core.errors import SteeringError
 
@@ -31,6 +32,29 @@ def test_why_and_drift_show_layers_and_both_axes(tiny_engine: SteeringEngine) ->
     why, drift = str(type_line(session, "/why")), str(type_line(session, "/drift"))
     assert "layer   2" in why
     assert "assistant axis, token by token" in why
-    assert "safety axis, token by token" in why
     assert drift.count("●") == 4
-    assert "┊ floor" in drift
+
+
+def test_safety_has_one_scale_the_distance_above_the_floor(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
+    session.set_personas({"sage": 1.0})
+    session.resampled(max_new_tokens=8)
+    turn, floor = talk(session), session.floor_value()
+    assert turn.receipt.floor is not None
+    assert floor is not None
+    assert turn.receipt.safety_projection is not None
+    distances = [value - floor for value in turn.projections["safety"]]
+    why, drift = str(type_line(session, "/why")), str(type_line(session, "/drift"))
+    assert f"lowest {above(turn.receipt.floor.lowest_before)} it before" in why
+    assert f"safety axis, token by token: from {above(min(distances))} to {above(max(distances))} the floor\n" in why
+    assert f"{turn.receipt.safety_projection - floor:+.2f}  sage" in drift.partition("above the floor (┊)")[2]
+
+
+def test_a_floor_that_was_not_held_is_still_what_the_axis_is_measured_from(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine, allow_unsafe=True)
+    session.set_personas({"sage": 1.0})
+    session.resampled(max_new_tokens=8)
+    session.set_safety(False)
+    talk(session)
+    session.set_safety(True)
+    assert "the floor, which was not held" in str(type_line(session, "/why"))
