@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from persona_core.model.loading.cache import CACHE_VARIABLE, CachedModel, check_room
     from persona_core.model.loading.gguf import (
         CONVERSION_REVISION,
+        ConversionNeeds,
+        conversion_needs,
         convert_gguf,
         gguf_metadata,
         is_converted,
@@ -132,6 +134,8 @@ _HOMES = {
     "CachedModel": "model.loading.cache",
     "check_room": "model.loading.cache",
     "CONVERSION_REVISION": "model.loading.gguf",
+    "ConversionNeeds": "model.loading.gguf",
+    "conversion_needs": "model.loading.gguf",
     "convert_gguf": "model.loading.gguf",
     "gguf_metadata": "model.loading.gguf",
     "is_converted": "model.loading.gguf",
@@ -198,6 +202,7 @@ __all__ = [
     "ClampProjection",
     "Config",
     "Confirm",
+    "ConversionNeeds",
     "DatasetGenerator",
     "Edit",
     "GenerationSettings",
@@ -247,6 +252,7 @@ __all__ = [
     "build_cli",
     "check_name",
     "check_room",
+    "conversion_needs",
     "convert_gguf",
     "describe_machine",
     "difference",

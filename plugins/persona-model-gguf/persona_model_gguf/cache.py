@@ -11,6 +11,7 @@ from persona_core import (
     CachedModel,
     Notify,
     check_room,
+    conversion_needs,
     convert_gguf,
     is_converted,
     reading_gguf,
@@ -21,9 +22,8 @@ from persona_model_gguf.header import check_header, check_memory, read_header
 
 _END = 1 << 20
 """Bytes of each end that are hashed: to hash the whole of a large file would take longer than to load it."""
-_BYTES = 4
-"""of a float32 weight"""
-_TOKENIZER = 50_000_000
+_REVISION = 2
+"""Raise this number where the same file is made another folder: files are then converted anew."""
 
 
 def fetch(path: Path, report: Notify) -> Path:
@@ -56,7 +56,7 @@ def identify(path: Path) -> dict[str, object]:
         "size": state.st_size,
         "mtime_ns": state.st_mtime_ns,
         "ends_sha256": ends,
-        "revision": CONVERSION_REVISION,
+        "revision": [CONVERSION_REVISION, _REVISION],
     }
 
 
@@ -64,8 +64,8 @@ def _make(path: Path, facts: dict[str, object], work: Path, model: Path, report:
     with reading_gguf(path):
         header = read_header(path)
         check_header(path, header)
-        size = _BYTES * header.n_weights
-        check_memory(path, size)
-        check_room(work, size + _TOKENIZER)
-        report(f"converting {path.name}, once: {size / 1e9:.2f} GB in the cache")
+        needs = conversion_needs(path)
+        check_memory(path, needs.memory)
+        check_room(work, needs.disk)
+        report(f"converting {path.name}, once: this takes {needs}")
         convert_gguf(path, model, facts)

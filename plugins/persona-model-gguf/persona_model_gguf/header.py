@@ -9,8 +9,6 @@ from persona_core.errors import ModelError
 
 _NO_ARCHITECTURE = frozenset({"general", "tokenizer"})
 _NOT_FOR_CHAT = frozenset({"t5", "umt5"})
-_PEAK = 2.2
-"""Times the float32 weights that a conversion takes in memory at its peak, by what SmolLM2-135M takes."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,13 @@ def check_header(path: Path, header: Header) -> None:
     _check_splitter(path, header)
 
 
-def check_memory(path: Path, size: int) -> None:
-    """Raise `ModelError` where `size` bytes of weights cannot be converted in the memory that is free."""
+def check_memory(path: Path, needed: int) -> None:
+    """Raise `ModelError` where a conversion that takes `needed` bytes of memory finds less of it free."""
     import torch
 
     from persona_core import free_memory
 
-    needed, free = int(_PEAK * size), free_memory(torch.device("cpu"))
+    free = free_memory(torch.device("cpu"))
     if needed > free:
         raise ModelError(
             f"{path} needs {needed / 1e9:.1f} GB of memory while it is converted, and {free / 1e9:.1f} GB are free; "
