@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -10,7 +11,8 @@ import click
 from persona_core.base.layers import format_layers
 from persona_core.cli.app import App, json_option, model_option
 from persona_core.personas.figures import figures
-from persona_core.vectors.file import Calibration, VectorHeader, read_header
+from persona_core.vectors.file import USABLE, Calibration, VectorHeader, read_header
+from persona_core.vectors.store import ASSISTANT, SAFETY
 
 
 @click.command("info")
@@ -21,7 +23,7 @@ from persona_core.vectors.file import Calibration, VectorHeader, read_header
 def command(app: App, name: str, as_json: bool, model: str | None) -> None:
     """Show everything that is known of one persona.
 
-    Its description, model, layers, norms, cosines with the axes and the other personas, calibration and provenance.
+    Its description, model and layers; what strength 1.0 does; how sure its direction is, and how alike to others.
 
     \b
     Example:
@@ -36,30 +38,67 @@ def command(app: App, name: str, as_json: bool, model: str | None) -> None:
 
 
 def _text(header: VectorHeader, data: dict[str, Any]) -> str:
+    model = header.model
     lines = [
         f"{header.name}: {header.description}",
-        f"  archetype    {header.archetype or '-'} from {header.source or 'workspace'}",
-        f"  model        {header.model.name} ({header.model.n_layers} layers of {header.model.hidden_size}, "
-        f"weights {header.model.fingerprint})",
-        f"  layers       {format_layers(header.target_layers)}",
-        f"  norms        {_pairs(data['norms'])}",
-        f"  axes         {_pairs(data['cosines_with_axes'])} (cosine)",
-        f"  personas     {_pairs(data['cosines_with_personas']) or '-'} (cosine)",
-        f"  halves agree with cosine {header.measured.get('split_half_cosine', 'not measured')}",
-        f"  calibration  {_calibration(header.calibration)}",
-        f"  made         {header.created}, {header.n_rollouts} replies, seed {header.seed}, {_pairs(header.versions)}",
-        f"  method       {header.method}",
-        f"  file         {data['file']}",
+        f"  archetype      {header.archetype or '-'} from {header.source or 'workspace'}",
+        f"  model          {model.name} ({model.n_layers} layers of {model.hidden_size}, weights {model.fingerprint})",
+        f"  layers         {format_layers(header.target_layers)}: where it is added",
+        *_calibration_lines(header.calibration, len(header.target_layers)),
+        *_direction_lines(header, data["norms"]),
+        *_likeness_lines(data),
+        f"  made           {header.created}, {header.n_rollouts} replies, seed {header.seed}",
+        f"  with           {_pairs(header.versions)}",
+        f"  method         {header.method}",
+        f"  file           {data['file']}",
     ]
-    return "\n".join([*lines, *(f"  warning      {warning}" for warning in header.warnings)])
+    return "\n".join([*lines, *(f"  warning        {warning}" for warning in header.warnings)])
 
 
-def _calibration(calibration: Calibration | None) -> str:
+def _calibration_lines(calibration: Calibration | None, n_layers: int) -> list[str]:
+    """Return what strength 1.0 stands for, what it costs and what it brings."""
     if calibration is None:
-        return "none"
-    measured = f"damage {calibration.damage:.2f}, gain {calibration.gain:.2f} nats/token"
-    return f"strength 1.0 = dose {calibration.dose:.3f}: {measured}"
+        return ["  calibration    none: `persona-steer calibrate` finds what strength 1.0 stands for"]
+    return [
+        f"  strength 1.0   adds {calibration.dose / n_layers:.1%} of the stream's length in each of these layers: "
+        f"dose {calibration.dose:.3f} in all",
+        f"  damage         {calibration.damage:.2f} nats a token: the fluency that it costs; "
+        f"{calibration.damage_budget:g} is allowed",
+        f"  gain           {calibration.gain:.2f} nats a token: how much more its replies sound like the persona's "
+        "own system prompt",
+    ]
 
 
-def _pairs(values: dict[Any, Any]) -> str:
+def _direction_lines(header: VectorHeader, norms: Mapping[int, float]) -> list[str]:
+    """Return how sure its direction is, and how far the persona's own replies lie along it."""
+    halves, share = (header.measured.get(key) for key in ("split_half_cosine", "relative_norm"))
+    lines = []
+    if isinstance(halves, float):
+        scale = f"1 is wholly, under {USABLE:g} is weak"
+        lines.append(f"  agreement      {halves:.2f}: how alike two halves of its data point; {scale}")
+    ends = f"{min(norms.values()):.2f} to {max(norms.values()):.2f}" if norms else "-"
+    if isinstance(share, float):
+        ends = f"{share:.1%} of the stream's ({ends})"
+    return [*lines, f"  length         {ends}: how far its replies lie from what all personas share"]
+
+
+def _likeness_lines(data: Mapping[str, Any]) -> list[str]:
+    """Return how alike its direction is to both axes and to each other persona."""
+    axes, personas = data["cosines_with_axes"], data["cosines_with_personas"]
+    lines = ["  likeness       1 is the same direction, 0 has nothing to do with it, -1 is its opposite"]
+    if SAFETY in axes:
+        lines.append(f"    safety       {_cosine(axes[SAFETY])}: at 0 the persona by itself does not touch safety")
+    if ASSISTANT in axes:
+        lines.append(f"    assistant    {_cosine(axes[ASSISTANT])}: below 0 it leads away from the default assistant")
+    if personas:
+        nearest_first = sorted(personas.items(), key=lambda likeness: -likeness[1])
+        lines.append(f"    personas     {', '.join(f'{name} {_cosine(value)}' for name, value in nearest_first)}")
+    return lines
+
+
+def _cosine(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def _pairs(values: Mapping[str, str]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())

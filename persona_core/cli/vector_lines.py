@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persona_core.base.layers import format_layers
+from persona_core.vectors.file import USABLE
 
 if TYPE_CHECKING:
     from persona_core.settings.config import Config
@@ -18,8 +19,8 @@ def extraction_line(vector: PersonaVector) -> str:
     header, calibration = vector.header, vector.header.calibration
     assert calibration is not None
     return (
-        f"{vector.name}: {header.n_rollouts} replies, halves agree with cosine "
-        f"{header.measured['split_half_cosine']:.2f}; strength 1.0 = dose {calibration.dose:.3f}, "
+        f"{vector.name}: {header.n_rollouts} replies, whose halves agree {header.measured['split_half_cosine']:.2f} "
+        f"(1 is wholly, under {USABLE:g} is weak); strength 1.0 = dose {calibration.dose:.3f}, "
         f"damage {calibration.damage:.2f} and gain {calibration.gain:.2f} nats/token"
     )
 

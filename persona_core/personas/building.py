@@ -14,7 +14,7 @@ from persona_core.base.layers import resolve_layers
 from persona_core.base.provenance import provenance
 from persona_core.errors import ExtractionError
 from persona_core.settings.config import Config
-from persona_core.vectors.file import ModelIdentity, VectorHeader
+from persona_core.vectors.file import USABLE, ModelIdentity, VectorHeader
 from persona_core.vectors.maths import cosine, orthogonalise, persona_direction, read_and_write, unit
 from persona_core.vectors.store import ASSISTANT, SAFETY, VectorStore
 from persona_core.vectors.vector import Baseline, PersonaVector
@@ -22,7 +22,6 @@ from persona_core.vectors.vector import Baseline, PersonaVector
 QUANTILE_LEVELS = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 100.0)
 METHOD = "response-mean difference and reply gradient, centred on the reference personas, orthogonal to the safety axis"
 METHOD_RAW = "mean difference alone, centred on the reference personas, orthogonal to the safety axis"
-_TOO_WEAK = 0.5
 _TOO_CLOSE = 0.9
 
 
@@ -117,10 +116,10 @@ def span(raws: Sequence[Float[Tensor, "layer hidden"]]) -> Float[Tensor, "person
 
 def _warnings(name: str, steady: float, close: Mapping[str, float]) -> list[str]:
     warnings = []
-    if steady < _TOO_WEAK:
+    if steady < USABLE:
         warnings.append(
-            f"{name} is weak: two halves of its data agree with cosine {steady:.2f} only (0.5 or more is usable); "
-            "write more distinct system prompts, or ask more questions"
+            f"{name} is weak: two halves of its data agree with cosine {steady:.2f} only ({USABLE:g} or more is "
+            "usable); write more distinct system prompts, or ask more questions"
         )
     for other, value in close.items():
         if value > _TOO_CLOSE:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "persona_steer"
 _LONGEST_HEADER = 16_000_000
+USABLE = 0.5
+"""The cosine of two halves of a persona's data from which its direction is usable."""
 
 
 class ModelIdentity(Record):

@@ -17,7 +17,7 @@ def test_an_extraction_is_one_line_with_its_dose_and_each_warning_one_more(manag
     sage = manager.persona("sage")
     assert sage.header.calibration is not None
     line = extraction_line(sage)
-    assert line.startswith(f"sage: {sage.header.n_rollouts} replies, halves agree with cosine ")
+    assert line.startswith(f"sage: {sage.header.n_rollouts} replies, whose halves agree ")
     assert f"dose {sage.header.calibration.dose:.3f}" in line
     assert warning_lines(sage.with_header(warnings=("a", "b"))) == ["Warning: a", "Warning: b"]
 
