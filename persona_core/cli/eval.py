@@ -58,7 +58,10 @@ def command(
       persona-steer eval sage trickster --part effect --questions 40
     """
     from persona_core.evaluation.request import EvaluationRequest, judging_personas, measure
+    from persona_core.reports.plots.figure import check_matplotlib
 
+    if page is not None:
+        check_matplotlib()
     app.model_name = model
     given = {"questions": questions, "dose_questions": dose_questions, "tokens": tokens}
     size = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}

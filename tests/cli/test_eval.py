@@ -1,6 +1,7 @@
 """`persona-steer eval` on the real model: small, but every figure is measured."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -60,6 +61,14 @@ def test_a_second_run_takes_up_what_is_kept_and_gives_the_same_figures(report):
     again = run(workspace, "sage", "trickster", "--json", *SMALL, "--part", "effect")
     assert json.loads(again.stdout)["effect"] == first["effect"]
     assert (folder / "replies.jsonl").read_text() == replies
+
+
+def test_a_page_that_cannot_be_drawn_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run(tmp_path, *SMALL, "--html", str(tmp_path / "report.html"))
+    assert result.exit_code == 1
+    assert result.stderr == 'Error: pictures need matplotlib: run `python -m pip install "persona-core[plot]"`\n'
+    assert not (tmp_path / "evaluations").exists()
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,20 @@ _MARGIN = 0.1
 _HEIGHT_OF_A_LINE = 0.055
 
 
-def new_figure(theme: Theme, width: float, height: float, title: str) -> Figure:
-    """Return an empty figure with a title, of a size in inches, outside pyplot's windows and global state."""
+def check_matplotlib() -> None:
+    """Raise `PlotError` that says what to install where matplotlib is not there."""
     try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
+        import matplotlib.figure  # noqa: F401
     except ModuleNotFoundError as error:
         raise PlotError('pictures need matplotlib: run `python -m pip install "persona-core[plot]"`') from error
+
+
+def new_figure(theme: Theme, width: float, height: float, title: str) -> Figure:
+    """Return an empty figure with a title, of a size in inches, outside pyplot's windows and global state."""
+    check_matplotlib()
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     layout = ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN)
     figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, facecolor=theme.page, layout=layout)
     figure.suptitle(title, color=theme.ink, fontsize=13, fontweight="bold", parse_math=False)
