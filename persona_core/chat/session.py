@@ -235,6 +235,15 @@ class ChatSession:
         ]
         return "; ".join(words)
 
+    def where(self) -> str:
+        """Return the model with its device and precision, or that it is loading; raise what loading raised."""
+        settings = self.manager.config.model
+        if not self.loading.done():
+            return f"{settings.name}, loading"
+        model = self.engine.model
+        precision = str(model.dtype).removeprefix("torch.") if settings.dtype == "auto" else settings.dtype
+        return f"{settings.name} on {model.device} in {precision}"
+
     def resampled(self, **changes: float) -> None:
         """Change fields of the sampling from now on."""
         self.settings.sampling = replace(self.settings.sampling, **changes)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from persona_core.errors import SafetyUnavailable
 from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
-    from persona_core.chat.session import ChatSession, ChatSettings
+    from persona_core.chat.session import ChatSettings
 
 
 @click.command("chat")
@@ -67,14 +67,7 @@ def _start(app: App, manager: PersonaManager, settings: ChatSettings, system: st
     loop: Loop
     editor = pick_editor(session, registry, lambda: status_line(session, loop.speed))
     loop = Loop(session, registry, screen, editor)
-    screen.note(f"{manager.config.model.name} on {manager.config.model.device}; {session.status()}; {_floor(session)}")
     loop.begin(resume)
     if system:
         session.set_system(system)
     loop.run()
-
-
-def _floor(session: ChatSession) -> str:
-    settings = session.manager.config.steering
-    held = f"floor p{settings.safety_floor_percentile:g} in layers {settings.capping_layers}"
-    return f"{held if session.settings.safety else 'no floor'}; /help lists the commands"

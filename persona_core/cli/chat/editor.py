@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
 
 CONTINUED = "… "
+_REFRESH = 0.5
+"""Seconds after which the status line is drawn again, so that it tells when the model is loaded."""
 
 
 class Editor(Protocol):
@@ -70,6 +72,7 @@ class TerminalEditor:
             multiline=True,
             prompt_continuation=CONTINUED,
             bottom_toolbar=toolbar,
+            refresh_interval=_REFRESH,
             enable_open_in_editor=True,
         )
         self._plain: PromptSession[str] = PromptSession()

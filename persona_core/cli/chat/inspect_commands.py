@@ -22,9 +22,8 @@ def status(session: ChatSession, value: str) -> Outcome:
     """Tell how the next reply is steered and sampled, and by which model."""
     sampling = session.settings.sampling
     system = f"; system prompt {session.conversation.system!r}" if session.conversation.system else ""
-    model = session.manager.config.model.name
-    where = f"{model} on {session.engine.model.device}" if session.loading.done() else f"{model}, loading"
-    return f"{session.status()}; {where}; seed {session.settings.seed}, temperature {sampling.temperature:g}{system}"
+    seed = f"seed {session.settings.seed}, temperature {sampling.temperature:g}"
+    return f"{session.status()}; {session.where()}; {seed}{system}"
 
 
 def personas(session: ChatSession, value: str) -> Outcome:

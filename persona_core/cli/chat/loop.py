@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from persona_core.base.layers import format_layers
 from persona_core.chat.ask import Ask
 from persona_core.chat.commands import Confirm, Edit, Leave, Outcome, SideBySide, Work
 from persona_core.chat.log import interrupted_session, session_names
@@ -34,20 +35,34 @@ class Loop:
     speed: Speed = field(default_factory=Speed)
     offered: str = ""
     """The session that was cut short, until the first line tells whether the user goes on with it."""
+    told_of_model: bool = False
+    """Whether the user has read what the model runs on, which is known once it is loaded."""
 
     def begin(self, resume: str | None) -> None:
-        """Resume the session that the user named (an empty name is the newest), or offer one that was cut short.
+        """Say what is in force; resume the session that is named (an empty name is the newest), or offer one.
 
         Through a pipe this waits for the model, so that a request which cannot be served ends the program.
-        The offer waits for nothing: a first line that is no yes and no no, perhaps typed ahead, is a line like others.
+        What is offered was cut short. The offer waits for nothing: a first line that is no yes and no no, perhaps typed
+        ahead, is a line like others.
         """
         if not self.editor.interactive:
             self.session.engine.plan(self.session.steering())
+        self._tell_of_model(f"{self.session.status()}; /help lists the commands")
         if resume is not None:
             self._resume(resume or self._newest())
         elif self.editor.interactive and (name := interrupted_session(self.session.folder)):
             self.offered = name
             self.screen.note(f"The last chat, {name}, was cut short. Go on with it? y, or begin anew with a message.")
+
+    def _tell_of_model(self, also: str = "") -> None:
+        """Say once what the loaded model runs on and which floor it has, or say now that it is loading."""
+        self.told_of_model = self.session.loading.done()
+        floor = self._floor() if self.told_of_model and self.session.settings.safety else ""
+        self.screen.note("; ".join(filter(None, (self.session.where(), floor, also))))
+
+    def _floor(self) -> str:
+        level = self.session.manager.config.steering.safety_floor_percentile
+        return f"floor p{level:g} in layers {format_layers(self.session.engine.model.capping_layers)}"
 
     def _resume(self, name: str) -> None:
         self.session.resume(name)
@@ -134,6 +149,8 @@ class Loop:
         if not self.session.loading.done():
             with self.screen.waiting("loading the model"):
                 self.session.loading.result()
+        if not self.told_of_model:
+            self._tell_of_model()
         stream = self.session.ask(asked)
         self._show_notes()
         try:

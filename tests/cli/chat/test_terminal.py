@@ -79,7 +79,7 @@ def turns(home: Path) -> list[dict[str, object]]:
 
 
 def test_a_chat_from_the_first_line_to_the_last(terminal: Terminal, home: Path) -> None:
-    terminal.expect("smollm2 on auto; persona sage; strength 1; safety on")
+    terminal.expect("smollm2, loading; persona sage; strength 1; safety on")
     terminal.send("What is fire?")
     terminal.expect(r"\[sage at strength 1: .*floor held")
     assert len(turns(home)) == 1
@@ -156,6 +156,7 @@ def test_a_sign_is_shown_until_the_first_token(terminal: Terminal) -> None:
     terminal.expect("/help lists the commands")
     terminal.send("What is fire?")
     terminal.expect(r"loading the model…")
+    terminal.expect(r"smollm2 on cpu in float32; floor p10 in layers 19-27")
     terminal.expect(r"reading \d\d tokens…")
     terminal.expect(r"\[sage at strength 1")
 
@@ -288,6 +289,7 @@ def test_a_pipe_in_and_out_is_text_alone(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "reading" not in done.stdout + done.stderr
+    assert done.stderr.startswith("smollm2 on cpu in float32; floor p10 in layers 19-27; persona sage; strength 1;")
     assert "persona sage; strength 1; safety on; 1 turn" in done.stdout
     assert "start the chat with --allow-unsafe" in done.stderr
     assert "/edit takes the new text" in done.stderr
