@@ -8,6 +8,7 @@ from persona_core.errors import PersonaError
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 _NAME = re.compile(NAME_PATTERN)
+_ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NEAR = 0.75
 """How alike a slip is: of four letters one may be wrong, or two may have changed places."""
 
@@ -18,6 +19,13 @@ def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = 
         raise error(
             f"{name!r} is not a {kind} name: use 1-64 of a-z, 0-9, '_' and '-', starting with a letter or digit"
         )
+    return name
+
+
+def check_alias(name: str, error: type[PersonaError] = PersonaError) -> str:
+    """Return the alias of a model unchanged, or raise `error`. It may hold dots, as in `tiny-0.5b`."""
+    if not _ALIAS.fullmatch(name):
+        raise error(f"{name!r} is not a model alias: use 1-64 of a-z, 0-9, '.', '_' and '-', a letter or digit first")
     return name
 
 

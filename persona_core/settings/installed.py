@@ -1,6 +1,6 @@
 """PluginManager: a table of what the installed packages brought, by hook and name, and of those that failed.
 
-The table knows no hook: `persona_core.plugins` declares the hooks and fills it.
+`persona_core.plugins` declares the hooks and fills the table.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,12 +10,16 @@ from typing import Any, Protocol
 
 import pluggy
 
-from persona_core.base.names import check_name, suggestion
+from persona_core.base.names import check_alias, check_name, suggestion
 from persona_core.errors import PersonaError, PluginError
 
 GROUP = "persona_core"
 """The entry-point group that packages register in."""
 BUILTIN = "persona-core"
+
+
+_MODELS = "register_models"
+"""The hook whose objects are called as models are, with dots. This is all that the table knows of any hook."""
 
 
 class Named(Protocol):
@@ -90,7 +94,7 @@ class PluginManager:
         """Yield (name, object) for what plugins returned for a hook; an object without a usable name is a failure."""
         for registered in self.returned(hook):
             try:
-                name = _object_name(registered.value)
+                name = object_name(hook, registered.value)
             except PluginError as error:
                 self.keep(registered.distribution, hook, error)
             else:
@@ -162,8 +166,9 @@ def _registry(named: Iterable[tuple[str, Registered]]) -> dict[str, Registered]:
     return dict(sorted(registry.items()))
 
 
-def _object_name(value: Any) -> str:
+def object_name(hook: str, value: Any) -> str:
+    """Return the name of an object that a hook returned; raise `PluginError` where it has none that users can type."""
     name = getattr(value, "name", None)
     if not isinstance(name, str):
         raise PluginError(f"{value!r} has no name")
-    return check_name(name, PluginError, "plugin object")
+    return check_alias(name, PluginError) if hook == _MODELS else check_name(name, PluginError, "plugin object")

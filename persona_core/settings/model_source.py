@@ -48,7 +48,7 @@ def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
     Raises `ModelError` for a scheme without its argument.
     """
     scheme, _, argument = name.partition(":")
-    if not argument and ("/" in name or Path(name).suffix or Path(name).is_dir()):
+    if not argument and ("/" in name or Path(name).suffix == ".gguf" or Path(name).is_dir()):
         return None
     try:
         entry = plugins.find("register_models", scheme, "model")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.base.names import NAME_PATTERN, check_name, nearest, suggestion
+from persona_core.base.names import NAME_PATTERN, check_alias, check_name, nearest, suggestion
 from persona_core.errors import PersonaError, SteeringError
 
 
@@ -35,6 +35,18 @@ def test_any_other_text_is_refused_with_the_callers_error(text: str) -> None:
 def test_the_error_is_a_persona_error_unless_another_is_asked_for() -> None:
     with pytest.raises(PersonaError, match=r"'a/b' is not a persona name"):
         check_name("a/b")
+
+
+@given(st.text(alphabet="a0.-_/\\~ ", max_size=70))
+@example("qwen-coder-1.5b")
+@example("..")
+def test_an_alias_is_a_name_with_dots_and_never_a_path(text: str) -> None:
+    if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) and len(text) <= 64:
+        assert check_alias(text) == text
+        assert (Path("/root") / text).resolve().parent == Path("/root")
+    else:
+        with pytest.raises(PersonaError, match="is not a model alias"):
+            check_alias(text)
 
 
 @pytest.mark.parametrize(

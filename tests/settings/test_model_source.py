@@ -19,16 +19,17 @@ def deep(argument: str) -> ModelSource:
 
 
 TINY = ModelSource("tiny", "tiny-0.1b", "a tiny model", lambda report: Path("tiny"))
+DOTTED = ModelSource("tiny-0.1b", "dotted", "a tiny model too", lambda report: Path("dotted"))
 DEEP = ModelScheme("deep", "deep:LAYERS", "a model of any depth", deep)
 
 
 class Models:
-    """A plugin that brings one model, and one for every number of layers."""
+    """A plugin that brings two models, and one for every number of layers."""
 
     @hookimpl
     def register_models(self) -> list[ModelSource | ModelScheme]:
-        """Return both."""
-        return [TINY, DEEP]
+        """Return all."""
+        return [TINY, DOTTED, DEEP]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,7 @@ def plugins() -> PluginManager:
 
 def test_an_alias_is_its_packages_model(plugins: PluginManager) -> None:
     assert model_source("tiny", plugins) is TINY
+    assert model_source("tiny-0.1b", plugins) is DOTTED
 
 
 def test_a_scheme_makes_the_model_of_its_argument(plugins: PluginManager) -> None:
@@ -60,7 +62,7 @@ def test_a_colon_makes_no_scheme_of_another_name(plugins: PluginManager, name: s
     assert model_source(name, plugins) is None
 
 
-@pytest.mark.parametrize("name", ["org/tiny", "tiny.gguf", "./tiny", "unknown"])
+@pytest.mark.parametrize("name", ["org/tiny", "tiny.gguf", "./tiny", "unknown", "tiny.safetensors"])
 def test_a_hub_id_a_path_and_an_unknown_name_are_no_packages_models(plugins: PluginManager, name: str) -> None:
     assert model_source(name, plugins) is None
 

@@ -143,12 +143,12 @@ class Inspection:
     def _objects(self, hook: str, function: Callable[[], Any]) -> None:
         """Call a hook and check every object that it returns."""
         values: list[Any] = []
-        page, noun = f'docs/hooks.md, section "{hook}"', contract_of(hook).noun
+        page = f'docs/hooks.md, section "{hook}"'
         self._attempt(hook, page, lambda: _returned(function, values))
         names: list[str] = []
         for number, value in enumerate(values, start=1):
-            self._attempt(_label(noun, value, number), page, partial(check_object, hook, value))
-            names += _names(value)
+            self._attempt(_label(hook, value, number), page, partial(check_object, hook, value))
+            names += _names(hook, value)
         if names:
             self.journal.register(hook, names)
             self._attempt(f"names of {hook}", LOADING, partial(_distinct, names))
@@ -176,15 +176,15 @@ def _returned(function: Callable[[], Any], values: list[Any]) -> str:
     return f"returns {len(first)}"
 
 
-def _label(noun: str, value: Any, number: int) -> str:
+def _label(hook: str, value: Any, number: int) -> str:
     """Return an object's name, or its number in the list where it has none, after the word for its kind."""
-    return f"{noun} {next(iter(_names(value)), number)}"
+    return f"{contract_of(hook).noun} {next(iter(_names(hook, value)), number)}"
 
 
-def _names(value: Any) -> list[str]:
+def _names(hook: str, value: Any) -> list[str]:
     """Return a list of the object's name; empty where it has no usable one."""
     try:
-        return [name_of(value)]
+        return [name_of(hook, value)]
     except BaseException:
         return []
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from persona_core import testing
-from persona_core.base.names import check_name
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import PersonaError, PluginError
 from persona_core.plugins.findings import Skipped, Wrong
+from persona_core.settings.installed import object_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,18 +31,18 @@ def check_object(hook: str, value: Any) -> str:
             f"return objects with {', '.join(contract.members)}",
         )
     if "name" in contract.members:
-        name_of(value)
+        name_of(hook, value)
     contract.check(value)
     return contract.passed
 
 
-def name_of(value: Any) -> str:
+def name_of(hook: str, value: Any) -> str:
     """Return an object's name; raise `Wrong` where it has none that a user can type."""
     name = getattr(value, "name", None)
     if not isinstance(name, str):
         raise Wrong(f"{_shown(value)} has no name that is text", 'give it a name, as in name: str = "mine"')
     try:
-        return check_name(name, PluginError, "plugin object")
+        return object_name(hook, value)
     except PluginError as error:
         raise Wrong(str(error), "rename it") from None
 

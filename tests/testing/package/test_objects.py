@@ -49,7 +49,8 @@ def test_an_object_without_a_member_or_a_usable_name_is_wrong(value: object, mes
 def test_an_object_that_keeps_its_contract_passes(tmp_path: Path) -> None:
     assert check_object("register_blending_strategies", WeightedSum()) == "keeps its contract"
     assert check_object("register_vector_dirs", tmp_path) == "is there"
-    assert name_of(WeightedSum()) == "weighted-sum"
+    assert name_of("register_blending_strategies", WeightedSum()) == "weighted-sum"
+    assert name_of("register_models", SimpleNamespace(name="tiny-0.5b")) == "tiny-0.5b"
     with pytest.raises(Wrong, match="is no folder"):
         check_object("register_vector_dirs", tmp_path / "gone")
 
