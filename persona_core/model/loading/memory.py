@@ -58,6 +58,16 @@ def check_fits(plan: MemoryPlan, config: Any, free: int, name: str) -> None:
     raise ModelError(f"{name} does not fit: {plan.line()}: {size}. Try: {', or '.join(remedies)}")
 
 
+def check_memory(size: int, title: str) -> None:
+    """Raise `ModelError` where a conversion of the model `title` that takes `size` bytes finds less memory free."""
+    free = free_memory(torch.device("cpu"))
+    if size > free:
+        raise ModelError(
+            f"{title} needs {_gb(size)} of memory while it is converted, and {_gb(free)} are free; "
+            "use a smaller model, or convert it on another machine and copy the folder"
+        )
+
+
 def free_memory(device: torch.device) -> int:
     """Return the bytes that are free on a device."""
     if device.type == "cuda":

@@ -10,6 +10,7 @@ from persona_core import (
     CONVERSION_REVISION,
     CachedModel,
     Notify,
+    check_memory,
     check_room,
     conversion_needs,
     convert_gguf,
@@ -18,7 +19,7 @@ from persona_core import (
     slug,
 )
 from persona_core.errors import ModelError
-from persona_model_gguf.header import check_header, check_memory, read_header
+from persona_model_gguf.header import check_header, read_header
 
 _END = 1 << 20
 """Bytes of each end that are hashed: to hash the whole of a large file would take longer than to load it."""
@@ -65,7 +66,7 @@ def _make(path: Path, facts: dict[str, object], work: Path, model: Path, report:
         header = read_header(path)
         check_header(path, header)
         needs = conversion_needs(path)
-        check_memory(path, needs.memory)
+        check_memory(needs.memory, str(path))
         check_room(work, needs.disk)
         report(f"converting {path.name}, once: this takes {needs}")
         convert_gguf(path, model, facts)

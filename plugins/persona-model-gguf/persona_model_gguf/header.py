@@ -61,20 +61,6 @@ def check_header(path: Path, header: Header) -> None:
     _check_splitter(path, header)
 
 
-def check_memory(path: Path, needed: int) -> None:
-    """Raise `ModelError` where a conversion that takes `needed` bytes of memory finds less of it free."""
-    import torch
-
-    from persona_core import free_memory
-
-    free = free_memory(torch.device("cpu"))
-    if needed > free:
-        raise ModelError(
-            f"{path} needs {needed / 1e9:.1f} GB of memory while it is converted, and {free / 1e9:.1f} GB are free; "
-            "use a smaller model, or convert it on another machine and copy the folder"
-        )
-
-
 def architectures() -> list[str]:
     """Return the architectures of GGUF files that transformers can read and that answer messages."""
     from transformers.integrations.gguf.gguf_conversion_mapping import GGUF_ARCHS

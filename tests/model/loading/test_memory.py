@@ -9,7 +9,7 @@ from transformers import PretrainedConfig, Qwen2Config
 
 from persona_core import ModelWrapper, get_config
 from persona_core.errors import ModelError
-from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
+from persona_core.model.loading.memory import MemoryPlan, check_fits, check_memory, free_memory, reckon
 from persona_core.model.loading.precision import pick_precision
 
 CPU = torch.device("cpu")
@@ -77,3 +77,9 @@ def test_a_large_model_shows_its_plan(tmp_path: Path) -> None:
 
 def test_free_memory_is_that_of_the_machine() -> None:
     assert 10**8 < free_memory(CPU) < 10**13
+
+
+def test_a_conversion_that_memory_cannot_hold_is_refused() -> None:
+    check_memory(10**6, "Tiny")
+    with pytest.raises(ModelError, match=r"Tiny needs 1000000\.00 GB of memory while it is converted, and .* are free"):
+        check_memory(10**15, "Tiny")
