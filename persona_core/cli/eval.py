@@ -14,7 +14,7 @@ from persona_core.cli.app import App, json_option, model_option, progress_bar, s
 if TYPE_CHECKING:
     from persona_core.evaluation.report import EvaluationReport
 
-QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "tokens": 24}
+QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "conversations": 2, "tokens": 24}
 
 
 @click.command("eval")
@@ -24,6 +24,7 @@ QUICK = {"questions": 4, "blend_questions": 2, "dose_questions": 1, "tokens": 24
 @click.option("--prompts", "prompt_sets", multiple=True, help="Prompt sets to use; all registered ones by default.")
 @click.option("--questions", type=click.IntRange(2, 1000), help="Held-out questions.  [default: 20]")
 @click.option("--dose-questions", type=click.IntRange(1, 1000), help="Questions at each strength.  [default: 2]")
+@click.option("--conversations", type=click.IntRange(2, 10), help="Conversations that are held.  [default: 10]")
 @click.option("--tokens", type=click.IntRange(4, 4096), help="Tokens of each reply.  [default: 48]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sampling and the intervals.")
 @click.option("--quick", is_flag=True, help="A few questions and short replies: minutes, and wide intervals.")
@@ -39,6 +40,7 @@ def command(
     prompt_sets: tuple[str, ...],
     questions: int | None,
     dose_questions: int | None,
+    conversations: int | None,
     tokens: int | None,
     seed: int,
     quick: bool,
@@ -48,8 +50,8 @@ def command(
 ) -> None:
     """Measure whether steering works, and what it costs.
 
-    The parts are stability, effect, voices, neutral, safety, blends and doses, with controls in the same run. Works
-    offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
+    The parts are stability, effect, conversations, voices, neutral, safety, blends and doses, with controls in the same
+    run. Works offline. A killed run goes on where it was. The report is kept in the workspace under evaluations/.
 
     \b
     Example:
@@ -63,7 +65,9 @@ def command(
     if page is not None:
         check_matplotlib()
     app.model_name = model
-    given = {"questions": questions, "dose_questions": dose_questions, "tokens": tokens}
+    given = {
+        "questions": questions, "dose_questions": dose_questions, "conversations": conversations, "tokens": tokens,
+    }  # fmt: skip
     size = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
     manager = app.manager()
     request = EvaluationRequest(judging_personas(manager, names), parts, judge, prompt_sets, size, seed)

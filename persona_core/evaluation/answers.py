@@ -10,7 +10,7 @@ from persona_core.base.messages import question_messages
 from persona_core.base.progress import Progress, silent
 from persona_core.evaluation.judges import JudgedReply
 from persona_core.model.decoding import Sampling
-from persona_core.model.rollouts import RolloutRequest, roll_out
+from persona_core.model.rollouts import Rollout, RolloutRequest, roll_out
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
 
@@ -48,9 +48,12 @@ def answer_questions(
         for index, question in enumerate(questions)
     ]
     rollouts = roll_out(model, requests, sampling, seed, cache=cache, progress=progress, stage=stage)
-    replies = [
-        JudgedReply(rollout.messages[-1]["content"], rollout.response, rollout.token_ids[rollout.response_start :])
-        for rollout in rollouts
-    ]
+    replies = [last_reply(rollout) for rollout in rollouts]
     n = len(questions)
     return [replies[start : start + n] for start in range(0, len(replies), n)]
+
+
+def last_reply(rollout: Rollout) -> JudgedReply:
+    """Return what a judge reads of a rollout: the user's last message and the reply to it."""
+    asked = rollout.messages[-1]["content"]
+    return JudgedReply(asked, rollout.response, rollout.token_ids[rollout.response_start :])

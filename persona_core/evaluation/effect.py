@@ -1,7 +1,7 @@
-"""Effect: measures whether replies sound like the persona that steers them and like no other, beside three controls.
+"""Effect: measures whether replies sound like the persona that steers them and like no other, beside four controls.
 
-The controls are no steering, random directions of the same length at the same layers, and the persona's system
-prompts, which the questions take in turn.
+The controls are no steering, random directions of the same length at the same layers, the persona's system prompts,
+which the questions take in turn, and the vector under these prompts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from persona_core.base.records import Record
 from persona_core.evaluation import statistics
 from persona_core.evaluation.answers import ReplyCondition
 from persona_core.evaluation.evaluation import Evaluation
-from persona_core.evaluation.judges import JudgedReply, plain_log_probs
+from persona_core.evaluation.judges import JudgedReply
+from persona_core.evaluation.readability import PLAIN, ReadabilityResult, measure_readability
 from persona_core.evaluation.statistics import Interval, Scores, bootstrap, mean_interval
 from persona_core.steering.plan import AddDirection, SteeringPlan
 
-VECTORS, PROMPTS, RANDOM = "persona vectors", "system prompts", "random vectors"
+VECTORS, PROMPTS, BOTH, RANDOM = "persona vectors", "system prompts", "prompted vectors", "random vectors"
 
 
 class GroupEffect(Record):
@@ -58,6 +59,8 @@ class EffectResult(Record):
     unsteered_repetition: float
     samples: dict[str, str]
     """condition -> its reply to the first question."""
+    readability: ReadabilityResult | None = None
+    """None in a report of an earlier version."""
 
 
 def measure_effect(evaluation: Evaluation) -> EffectResult:
@@ -76,19 +79,19 @@ def measure_effect(evaluation: Evaluation) -> EffectResult:
         unsteered_scores=_by_persona(evaluation, unsteered[0].mean(0)),
         unsteered_distinct_pairs=_rounded(statistics.distinct_pairs(tokens)),
         unsteered_repetition=_rounded(statistics.repetition(tokens)),
-        samples={"unsteered": plain[0].text} | _first_replies(evaluation, groups),
+        samples={PLAIN: plain[0].text} | _first_replies(evaluation, groups),
+        readability=measure_readability(evaluation, groups, plain),
     )
 
 
 def conditions(evaluation: Evaluation) -> dict[str, list[ReplyCondition]]:
     """Return group -> its conditions, one a persona in the evaluation's order."""
     plans = {name: evaluation.plan(name) for name in evaluation.personas}
+    prompts = {archetype.name: archetype.system_prompts for archetype in evaluation.archetypes}
     return {
         VECTORS: [ReplyCondition(name, plan) for name, plan in plans.items()],
-        PROMPTS: [
-            ReplyCondition(f"prompts of {archetype.name}", systems=archetype.system_prompts)
-            for archetype in evaluation.archetypes
-        ],
+        PROMPTS: [ReplyCondition(f"prompts of {name}", systems=systems) for name, systems in prompts.items()],
+        BOTH: [ReplyCondition(f"{name} and its prompts", plan, prompts[name]) for name, plan in plans.items()],
         RANDOM: [
             ReplyCondition(f"random {name}", randomised(plan, evaluation.seed + index))
             for index, (name, plan) in enumerate(plans.items())
@@ -110,9 +113,7 @@ def damage(
     evaluation: Evaluation, rows: Sequence[Sequence[JudgedReply]], plain: Sequence[JudgedReply]
 ) -> Float[Tensor, "row question"]:
     """Return how much less likely each reply is than the unsteered reply to its question, in nats per token."""
-    replies = [reply for row in rows for reply in row]
-    losses = -plain_log_probs(evaluation.model, replies).view(len(rows), -1)
-    return losses + plain_log_probs(evaluation.model, plain)[None]
+    return evaluation.plain_log_probs([plain]) - evaluation.plain_log_probs(rows)
 
 
 def _group(

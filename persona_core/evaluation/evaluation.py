@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -17,7 +17,8 @@ from persona_core.base.records import digest
 from persona_core.engine.planning import build_plan
 from persona_core.engine.request import as_request
 from persona_core.evaluation.answers import ReplyCondition, answer_questions
-from persona_core.evaluation.judges import Judge, JudgedReply
+from persona_core.evaluation.judges import Judge, JudgedReply, LogProbJudge
+from persona_core.evaluation.log_probs import cached_log_probs, log_prob_cache
 from persona_core.evaluation.prompt_set import PromptSet
 from persona_core.evaluation.score_cache import cached_scores
 from persona_core.extraction.calibration import N_QUESTIONS
@@ -32,11 +33,12 @@ from persona_core.steering.plan import SteeringPlan
 
 @dataclass(frozen=True)
 class Size:
-    """How much an evaluation asks: questions for the effect, for each blend and for each dose, and tokens a reply."""
+    """How much an evaluation asks: questions for the effect, each blend and each dose, conversations, and tokens."""
 
     questions: int = 20
     blend_questions: int = 16
     dose_questions: int = 2
+    conversations: int = 10
     tokens: int = 48
 
 
@@ -53,6 +55,7 @@ class Evaluation:
     seed: int = 0
     replies: LineCache | None = None
     scores: LineCache | None = None
+    log_probs: LineCache = field(default_factory=log_prob_cache)
     progress: Progress = silent
 
     @cached_property
@@ -100,10 +103,30 @@ class Evaluation:
     def judged(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "row question persona"]:
         """Return the judge's score of every reply under every persona."""
         replies = [reply for row in rows for reply in row]
-        scores = cached_scores(self.judge, replies, self.archetypes, self.model, self.scores, self.progress)
+        scores = self._scores(self.judge, replies, self.archetypes)
         if not bool(torch.isfinite(scores).all()):
             raise ValueError(f"judge {self.judge.name!r} returned a score that is no number")
         return scores.view(len(rows), -1, len(self.personas))
+
+    def own_odds(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "persona question"]:
+        """Return how much likelier each reply is under its persona's judge prompts than under none, in nats a token.
+
+        Row `i` is of persona `i`. These are scores of the default judge; beside another judge only they are read.
+        """
+        if isinstance(self.judge, LogProbJudge):
+            return self.judged(rows).diagonal(dim1=0, dim2=2).T
+        by_persona = zip(rows, self.archetypes, strict=True)
+        return torch.stack([self._scores(LogProbJudge(), row, [archetype])[:, 0] for row, archetype in by_persona])
+
+    def plain_log_probs(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "row question"]:
+        """Return the mean log-probability per token of each reply, unsteered and without a system prompt, in nats."""
+        replies = [reply for row in rows for reply in row]
+        return torch.stack([log_probs.mean() for log_probs in self._token_log_probs(replies)]).view(len(rows), -1)
+
+    def first_log_probs(self, rows: Sequence[Sequence[JudgedReply]]) -> Float[Tensor, "row question"]:
+        """Return the log-probability of each reply's first token, unsteered and without a system prompt, in nats."""
+        replies = [reply for row in rows for reply in row]
+        return torch.stack([log_probs[0] for log_probs in self._token_log_probs(replies)]).view(len(rows), -1)
 
     def smaller(self, questions: int) -> Evaluation:
         """Return the same evaluation with fewer questions."""
@@ -126,3 +149,14 @@ class Evaluation:
             self.model.config.model_dump_json(),
         ]
         return digest(json.dumps(determinants), 12)
+
+    def _scores(
+        self, judge: Judge, replies: Sequence[JudgedReply], personas: Sequence[Archetype]
+    ) -> Float[Tensor, "reply persona"]:
+        """Return a judge's scores; the default judge gets from here what was read without a system prompt."""
+        if isinstance(judge, LogProbJudge):
+            judge = replace(judge, plain=lambda _, asked: self.plain_log_probs([asked])[0])
+        return cached_scores(judge, replies, personas, self.model, self.scores, self.progress)
+
+    def _token_log_probs(self, replies: Sequence[JudgedReply]) -> list[Float[Tensor, "token"]]:
+        return cached_log_probs(self.model, replies, self.log_probs, self.progress)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from persona_core.base.messages import question_messages
@@ -53,6 +53,14 @@ class Judge(Protocol):
         ...
 
 
+def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:
+    """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
+    from persona_core.model.scoring import reply_log_probs
+
+    prompts = [model.encode(question_messages(reply.question, system)) for reply in replies]
+    return reply_log_probs(model, prompts, [reply.tokens for reply in replies])
+
+
 @dataclass(frozen=True)
 class LogProbJudge:
     """`log p(reply | persona's system prompt) - log p(reply | no system prompt)` of the unsteered model, per token.
@@ -63,6 +71,10 @@ class LogProbJudge:
     n_prompts: int = 2
     name: str = "log-prob"
     unit: str = "nats/token"
+    plain: Callable[[ModelWrapper, Sequence[JudgedReply]], Float[Tensor, "reply"]] = field(
+        default=plain_log_probs, repr=False, compare=False
+    )
+    """Where log-probabilities without a system prompt come from: an evaluation has read them already."""
 
     def score(
         self,
@@ -76,7 +88,7 @@ class LogProbJudge:
 
         systems = {persona.name: judging_prompts(persona, self.n_prompts) for persona in personas}
         total, done = 1 + sum(map(len, systems.values())), 1
-        plain = plain_log_probs(model, replies)
+        plain = self.plain(model, replies)
         columns = []
         for prompts in systems.values():
             rows = []
@@ -92,11 +104,3 @@ class LogProbJudge:
 def judging_prompts(persona: Archetype, n: int) -> tuple[str, ...]:
     """Return the first `n` judge prompts of a persona; of one that has none, its first `n` system prompts."""
     return (persona.judge_prompts or persona.system_prompts)[:n]
-
-
-def plain_log_probs(model: ModelWrapper, replies: Sequence[JudgedReply], system: str = "") -> Float[Tensor, "reply"]:
-    """Return the mean log-probability per token, in nats, of each reply under the unsteered model."""
-    from persona_core.model.scoring import reply_log_probs
-
-    prompts = [model.encode(question_messages(reply.question, system)) for reply in replies]
-    return reply_log_probs(model, prompts, [reply.tokens for reply in replies])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from persona_core.base.records import Record
+from persona_core.evaluation.conversations import ConversationResult
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import BlendResult, DoseResult
 from persona_core.evaluation.effect import EffectResult
@@ -26,6 +27,7 @@ class EvaluationReport(Record):
     without_judge_prompts: list[str] | None = None
     """The personas that are judged by system prompts, as they have no judge prompts; None for all, in old reports."""
     effect: EffectResult | None = None
+    conversations: ConversationResult | None = None
     voices: dict[str, float] | None = None
     neutral: dict[str, NeutralCost] | None = None
     doses: DoseResult | None = None

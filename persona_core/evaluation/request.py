@@ -9,6 +9,7 @@ from persona_core.base.names import suggestion
 from persona_core.base.progress import Progress, silent
 from persona_core.errors import PluginError, VectorNotFound
 from persona_core.evaluation.evaluation import Evaluation, Size
+from persona_core.evaluation.log_probs import log_prob_cache
 from persona_core.evaluation.prompt_set import PromptSet, join
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.run import PARTS, evaluate
@@ -77,6 +78,7 @@ def measure(
         seed=request.seed,
         replies=reply_cache(workspace.evaluation_replies(manager.slug)),
         scores=score_cache(workspace.evaluation_scores(manager.slug)),
+        log_probs=log_prob_cache(workspace.evaluation_log_probs(manager.slug)),
         progress=progress,
     )
     return evaluate(evaluation, request.parts)

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from persona_core.base.files import read_text, write_atomically
 from persona_core.base.provenance import describe_machine, provenance
+from persona_core.evaluation.conversations import ConversationResult, measure_conversations
 from persona_core.evaluation.damage import NeutralCost, neutral_costs, voice_gains
 from persona_core.evaluation.dose_response import BlendResult, DoseResult, measure_blends, measure_doses
 from persona_core.evaluation.effect import EffectResult, measure_effect
@@ -31,6 +32,7 @@ class Part:
 PARTS = (
     Part("stability", stored_stability, StabilityResult),
     Part("effect", measure_effect, EffectResult),
+    Part("conversations", measure_conversations, ConversationResult),
     Part("voices", voice_gains, dict[str, float]),
     Part("neutral", neutral_costs, dict[str, NeutralCost]),
     Part("safety", measure_safety, SafetyResult),

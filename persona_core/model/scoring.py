@@ -24,6 +24,13 @@ def reply_log_probs(
     return _means(model, prompts, replies, UNSTEERED)
 
 
+def token_log_probs(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
+) -> list[Float[Tensor, "token"]]:
+    """Return the log-probability, in nats, of every token of each reply after its prompt, unsteered, on the CPU."""
+    return _tokens(model, prompts, replies, UNSTEERED)
+
+
 def next_logits(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan = UNSTEERED
 ) -> Float[Tensor, "row vocab"]:
@@ -97,13 +104,20 @@ def _means(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
 ) -> Float[Tensor, "row"]:
     """Return the mean log-probability per token of each reply after its prompt."""
-    means = torch.zeros(len(prompts))
+    return torch.tensor([float(log_probs.mean()) for log_probs in _tokens(model, prompts, replies, plan)])
+
+
+def _tokens(
+    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
+) -> list[Float[Tensor, "token"]]:
+    """Return the log-probability of every token of each reply after its prompt."""
+    tokens: dict[int, Tensor] = {}
     for indices in batches(_lengths(prompts, replies), _BATCH):
         rows = _log_probs(model, [prompts[index] for index in indices], [replies[index] for index in indices], plan)
         for index, log_probs in zip(indices, rows, strict=True):
             reply = torch.tensor(list(replies[index]), device=model.device)
-            means[index] = log_probs.gather(-1, reply[:, None]).mean()
-    return means
+            tokens[index] = log_probs.gather(-1, reply[:, None])[:, 0].cpu()
+    return [tokens[index] for index in range(len(prompts))]
 
 
 def _lengths(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]) -> list[int]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from persona_core.base.numbers import signed
 from persona_core.evaluation.damage import NeutralCost
-from persona_core.evaluation.effect import RANDOM, EffectResult
+from persona_core.evaluation.effect import PROMPTS, VECTORS, EffectResult
+from persona_core.evaluation.readability import PLAIN
+from persona_core.reports.readability_tables import readability_tables
 from persona_core.reports.tables import Row, Table, share, share_interval
 
-UNSTEERED = "unsteered"
+_SHOWN_MATRICES = (VECTORS, PROMPTS)
 _VOICES = (
     "Held-out texts: how much likelier texts in the persona's voice become under its vector, less the other texts' "
     "mean rise, in nats per token."
@@ -22,10 +24,14 @@ def chance(effect: EffectResult) -> float:
 
 
 def effect_tables(effect: EffectResult, voices: dict[str, float] | None) -> tuple[Table, ...]:
-    """Return the tables of identification, matrices, gains, unsteered scores and first replies."""
+    """Return the tables of identification, readability, matrices, gains, unsteered scores and first replies."""
     return (
         _identification(effect),
-        *(_matrix(effect, name, group.double_centred, detail=name == RANDOM) for name, group in effect.groups.items()),
+        *readability_tables(effect),
+        *(
+            _matrix(effect, name, group.double_centred, detail=name not in _SHOWN_MATRICES)
+            for name, group in effect.groups.items()
+        ),
         _gains(effect, voices or {}),
         *(_matrix(effect, name, group.matrix, detail=True, scores="mean") for name, group in effect.groups.items()),
         _scores(effect),
@@ -35,19 +41,18 @@ def effect_tables(effect: EffectResult, voices: dict[str, float] | None) -> tupl
 
 def _identification(effect: EffectResult) -> Table:
     """Return one row a group, and one of unsteered replies, whose figures are known without measuring."""
-    unsteered = (UNSTEERED, *[share(chance(effect))] * 2, "0.00", "-", "-")
+    unsteered = (PLAIN, *[share(chance(effect))] * 2, "0.00", "-")
     rows = [
         (
             name,
             share_interval(group.identification),
             share_interval(group.centred_identification),
             str(group.specificity),
-            f"{group.rows_won}/{len(effect.personas)}",
-            f"{group.columns_won}/{len(effect.personas)}",
+            f"{group.rows_won}/{len(effect.personas)}, {group.columns_won}/{len(effect.personas)}",
         )
         for name, group in effect.groups.items()
     ]
-    columns = ("replies by", "identified", "centred", "specificity", "rows", "columns")
+    columns = ("replies by", "identified", "centred", "specificity", "rows, columns")
     note = (
         f"Share of replies whose highest score is their own persona's, over {effect.questions} questions, plain and "
         f"with each judge centred on its mean; specificity is the mean double-centred diagonal in {effect.unit}; rows "
@@ -113,7 +118,7 @@ def damage_tables(effect: EffectResult | None, neutral: dict[str, NeutralCost] |
 
 def _fluency(effect: EffectResult) -> Table:
     rows = [(name, share(group.distinct_pairs), share(group.repetition)) for name, group in effect.groups.items()]
-    rows.append((UNSTEERED, share(effect.unsteered_distinct_pairs), share(effect.unsteered_repetition)))
+    rows.append((PLAIN, share(effect.unsteered_distinct_pairs), share(effect.unsteered_repetition)))
     return Table(
         "Repetition",
         ("replies by", "distinct token pairs", "repeated 4-grams"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from persona_core.evaluation.conversations import ConversationResult
 from persona_core.evaluation.dose_response import BlendResult
 from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult
+from persona_core.evaluation.readability import PLAIN, Readability, ReadabilityResult
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import SafetyResult
 from persona_core.evaluation.stability import StabilityResult
@@ -14,6 +16,12 @@ from persona_core.reports.effect_tables import chance
 from persona_core.reports.tables import share, share_interval
 
 LEFT_OUT = "left out"
+_READABILITY: dict[str, Callable[[Readability], str]] = {
+    "coherence (nats/token, low is good)": lambda group: str(group.coherence),
+    "broken replies": lambda group: share_interval(group.broken),
+    "first-token faults": lambda group: share_interval(group.first_token_faults),
+    "on topic, of what unsteered replies are": lambda group: str(group.on_topic or "-"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,10 @@ class Headline:
 def headlines(report: EvaluationReport) -> list[Headline]:
     """Return the headline figures; a part that was not measured is one line that says so."""
     effect, blends, safety, stability = report.effect, report.blends, report.safety, report.stability
+    conversations = report.conversations
     return [
         *(_effect(effect) if effect and VECTORS in effect.groups else [Headline("effect and damage", LEFT_OUT)]),
+        *(_conversations(conversations) if conversations else [Headline("conversations", LEFT_OUT)]),
         *(_blends(blends) if blends else [Headline("blends", LEFT_OUT)]),
         *(_safety(safety) if safety else [Headline("safety", LEFT_OUT)]),
         *(_stability(stability) if stability else [Headline("stability", LEFT_OUT)]),
@@ -61,6 +71,16 @@ def _effect(effect: EffectResult) -> list[Headline]:
         *_ahead(effect),
         Headline("own judge highest", f"{vectors.rows_won} of {n} rows", f"{vectors.columns_won} of {n} columns"),
         Headline("damage (nats/token)", f"{mean:.2f}", f"highest: {worst} {vectors.damage[worst]}"),
+        *(_readability(effect.readability) if effect.readability else []),
+    ]
+
+
+def _readability(readability: ReadabilityResult) -> list[Headline]:
+    groups = readability.groups
+    controls = [name for name in (PROMPTS, PLAIN) if name in groups]
+    return [
+        Headline(name, figure(groups[VECTORS]), _list([f"{other} {figure(groups[other])}" for other in controls]))
+        for name, figure in _READABILITY.items()
     ]
 
 
@@ -69,6 +89,18 @@ def _ahead(effect: EffectResult) -> list[Headline]:
         return []
     plain, centred = (effect.ahead_of_prompts[key] for key in ("identification", "centred_identification"))
     return [Headline("identified more often than by prompts", str(plain), f"each judge centred {centred}")]
+
+
+def _conversations(conversations: ConversationResult) -> list[Headline]:
+    first, *_, last = conversations.groups[VECTORS]
+    change = conversations.change
+    prompts = f", system prompts {change[PROMPTS].identification}" if PROMPTS in change else ""
+    turns = f"{share(first.identification.value)} and {share(last.identification.value)}{prompts}"
+    broken = f"{share(first.broken.value)} at turn {first.turn}"
+    return [
+        Headline(f"identified at turn {last.turn} less turn {first.turn}", str(change[VECTORS].identification), turns),
+        Headline(f"broken replies at turn {last.turn}", share_interval(last.broken), broken),
+    ]
 
 
 def _blends(blends: BlendResult) -> list[Headline]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
 from persona_core.evaluation.effect import PROMPTS, VECTORS, EffectResult
+from persona_core.evaluation.readability import PLAIN, ReadabilityResult
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import SafetyResult
 from persona_core.evaluation.statistics import Interval
@@ -14,6 +16,7 @@ from persona_core.reports.effect_tables import chance
 from persona_core.reports.headlines import headlines
 from persona_core.reports.plots import dose, intervals, layers, matrix
 from persona_core.reports.plots.figure import inline_svg
+from persona_core.reports.plots.intervals import Panel
 from persona_core.reports.plots.theme import DARK, LIGHT, Theme
 from persona_core.reports.sections import sections
 from persona_core.reports.tables import Section, Table
@@ -152,10 +155,16 @@ def _pictures(report: EvaluationReport) -> dict[str, list[Picture]]:
 
 def _effect_pictures(model: str, effect: EffectResult) -> list[Picture]:
     groups = {name: effect.groups[name].double_centred for name in (VECTORS, PROMPTS) if name in effect.groups}
+    readability = effect.readability
     return [
         (
             "Identification of the meant persona, with 95 % intervals; dashed is chance, as of unsteered replies.",
             lambda theme: _controls(effect, theme),
+        ),
+        *(
+            [("What a reader sees, with 95 % intervals; dashed is unsteered.", lambda theme: _read(readability, theme))]
+            if readability is not None
+            else []
         ),
         (
             "Double-centred scores: rows are what was meant, columns are judging personas.",
@@ -172,15 +181,31 @@ def _separation(model: str, safety: SafetyResult) -> layers.LayerFigures:
 
 
 def _controls(effect: EffectResult, theme: Theme) -> Figure:
-    by_chance = chance(effect)
+    by_chance, groups = chance(effect), effect.groups.items()
     panels = {
-        "identified": {name: _bounds(group.identification) for name, group in effect.groups.items()},
-        "identified, each judge centred": {
-            name: _bounds(group.centred_identification) for name, group in effect.groups.items()
-        },
+        "identified": Panel({name: _bounds(group.identification) for name, group in groups}, by_chance),
+        "identified, each judge centred": Panel(
+            {name: _bounds(group.centred_identification) for name, group in groups}, by_chance
+        ),
     }
-    title = "Replies identified as the persona that was meant"
-    return intervals.draw(title, panels, theme, chance=dict.fromkeys(panels, by_chance))
+    return intervals.draw("Replies identified as the persona that was meant", panels, theme)
+
+
+def _read(readability: ReadabilityResult, theme: Theme) -> Figure:
+    groups = readability.groups
+    panels = {
+        "coherence, low is good": _panel({name: group.coherence for name, group in groups.items()}, nats=True),
+        "broken replies": _panel({name: group.broken for name, group in groups.items()}),
+        "first-token faults": _panel({name: group.first_token_faults for name, group in groups.items()}),
+    }
+    return intervals.draw("What a reader sees", panels, theme)
+
+
+def _panel(figures: dict[str, Interval], *, nats: bool = False) -> Panel:
+    """Return a panel whose line stands where unsteered replies are."""
+    rows = {name: _bounds(figure) for name, figure in figures.items()}
+    written = Panel(rows, figures[PLAIN].value, write="{:.1%}".format, furthest=None)
+    return replace(written, unit="nats/token", write="{:.2f}".format) if nats else written
 
 
 def _bounds(interval: Interval) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
 from persona_core.evaluation.stability import StabilityResult
 from persona_core.reports.effect_tables import damage_tables, effect_tables, voice_tables
+from persona_core.reports.readability_tables import conversation_tables
 from persona_core.reports.tables import Section, Table, share, share_interval
 
 SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
@@ -19,10 +20,11 @@ SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 def sections(report: EvaluationReport) -> list[Section]:
     """Return a section for every part of a report, and one of its provenance."""
     effect, doses, blends = report.effect, report.doses, report.blends
-    safety, stability = report.safety, report.stability
+    safety, stability, conversations = report.safety, report.stability, report.conversations
     return [
         Section("Effect", _EFFECT, effect_tables(effect, report.voices) if effect else voice_tables(report.voices)),
         Section("Damage", _DAMAGE, damage_tables(effect, report.neutral)),
+        Section("Conversations", _CONVERSATIONS, conversation_tables(conversations) if conversations else ()),
         Section("Dose-response", _DOSES, _doses(doses) if doses else ()),
         Section("Blends", _BLENDS, _blends(blends) if blends else ()),
         Section("Safety", _SAFETY, _safety(safety) if safety else ()),
@@ -39,6 +41,7 @@ _DAMAGE = (
     "What steering costs. Damage is how much less likely the reply is under the unsteered model; KL and likeliest "
     "tokens kept are of texts that no persona speaks."
 )
+_CONVERSATIONS = "Do replies keep their character, and stay readable, over the turns of a conversation?"
 _DOSES = "Effect and damage as strength rises; 1.0 is the calibrated dose."
 _BLENDS = "Two personas half and half: are both among the judge's top two?"
 _SAFETY = (

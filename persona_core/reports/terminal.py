@@ -40,7 +40,7 @@ def fitted(table: Table, width: int) -> list[Table]:
 
 def _column_groups(table: Table, width: int) -> Iterator[list[int]]:
     """Yield the first column with the next ones that fit beside it, as indices, until each column was yielded."""
-    first, *others = (_widest_word(table, index) + _BETWEEN for index in range(len(table.columns)))
+    first, *others = (_narrowest(table, index) + _BETWEEN for index in range(len(table.columns)))
     group, used = [0], first
     for index, needed in enumerate(others, start=1):
         if used + needed > width and len(group) > 1 and not table.words:
@@ -51,9 +51,11 @@ def _column_groups(table: Table, width: int) -> Iterator[list[int]]:
     yield group
 
 
-def _widest_word(table: Table, index: int) -> int:
-    cells = (table.columns[index], *(row[index] for row in table.rows))
-    return max((len(word) for cell in cells for word in cell.split()), default=0)
+def _narrowest(table: Table, index: int) -> int:
+    """Return the least width of a column: its longest word, and in a table of figures its longest figure."""
+    cells = [row[index] for row in table.rows]
+    pieces = [word for cell in cells for word in cell.split()] if table.words else cells
+    return max(map(len, (*pieces, *table.columns[index].split())), default=0)
 
 
 def _columns(table: Table, indices: list[int]) -> Table:
@@ -77,7 +79,11 @@ def _rich(table: Table) -> RichTable:
         min_width=len(table.title),
     )
     for index, column in enumerate(table.columns):
-        shown.add_column(Text(column), justify="left" if index == 0 or table.words else "right")
+        shown.add_column(
+            Text(column),
+            justify="left" if index == 0 or table.words else "right",
+            min_width=None if table.words else _narrowest(table, index),
+        )
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
     return shown

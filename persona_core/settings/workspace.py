@@ -90,6 +90,10 @@ class Workspace:
         """Return the file of the judges' scores that one model's evaluations keep."""
         return self.evaluation(slug) / "scores.jsonl"
 
+    def evaluation_log_probs(self, slug: str) -> Path:
+        """Return the file of the log-probabilities of replies' tokens that one model's evaluations keep."""
+        return self.evaluation(slug) / "log_probs.jsonl"
+
     def evaluation_part(self, slug: str, digest: str, part: str) -> Path:
         """Return the file of one finished part; `digest` is that of all that the part's figures depend on."""
         return self.evaluation(slug) / digest / f"{part}.json"

@@ -33,7 +33,9 @@ def report(tmp_path_factory):
 def test_the_report_holds_the_groups_with_intervals_and_what_was_left_out(report):
     _, figures = report
     groups = figures["effect"]["groups"]
-    assert set(groups) == {"persona vectors", "system prompts", "random vectors"}
+    assert set(groups) == {"persona vectors", "system prompts", "prompted vectors", "random vectors"}
+    assert set(figures["effect"]["readability"]["groups"]) == {*groups, "unsteered"}
+    assert figures["without_judge_prompts"] == []
     for group in groups.values():
         assert len(group["matrix"]) == len(group["double_centred"]) == 2
         interval = group["centred_identification"]

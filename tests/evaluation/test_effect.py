@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from persona_core.evaluation import statistics
-from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, conditions, damage, measure_effect, randomised
+from persona_core.evaluation.effect import (
+    BOTH,
+    PROMPTS,
+    RANDOM,
+    VECTORS,
+    conditions,
+    damage,
+    measure_effect,
+    randomised,
+)
 from persona_core.evaluation.judges import plain_log_probs
 from persona_core.testing import example_replies
 
@@ -29,10 +38,13 @@ def test_a_random_control_has_the_length_and_layers_of_the_vector(evaluation):
 
 def test_each_group_has_a_condition_a_persona(evaluation):
     groups = conditions(evaluation)
-    assert list(groups) == [VECTORS, PROMPTS, RANDOM]
+    assert list(groups) == [VECTORS, PROMPTS, BOTH, RANDOM]
     assert [condition.plan.changes for condition in groups[PROMPTS]] == [False, False]
     assert groups[PROMPTS][1].systems == evaluation.archetypes[1].system_prompts
-    assert all(condition.plan.changes for group in (VECTORS, RANDOM) for condition in groups[group])
+    assert all(condition.plan.changes for group in (VECTORS, BOTH, RANDOM) for condition in groups[group])
+    assert [(one.plan, one.systems) for one in groups[BOTH]] == [
+        (vector.plan, prompts.systems) for vector, prompts in zip(groups[VECTORS], groups[PROMPTS], strict=True)
+    ]
 
 
 def test_damage_is_the_loss_of_likelihood_against_the_unsteered_reply(evaluation):

@@ -3,8 +3,9 @@
 import pytest
 
 from persona_core.evaluation.damage import NeutralCost
+from persona_core.evaluation.readability import PLAIN
 from persona_core.evaluation.report import EvaluationReport
-from persona_core.reports.effect_tables import UNSTEERED, chance, damage_tables, effect_tables, voice_tables
+from persona_core.reports.effect_tables import chance, damage_tables, effect_tables, voice_tables
 
 
 def test_chance_is_one_in_the_personas(report: EvaluationReport) -> None:
@@ -15,8 +16,8 @@ def test_chance_is_one_in_the_personas(report: EvaluationReport) -> None:
 def test_identification_has_a_row_a_group_and_one_of_chance(report: EvaluationReport) -> None:
     assert report.effect is not None
     identification = effect_tables(report.effect, report.voices)[0]
-    assert [row[0] for row in identification.rows] == [*report.effect.groups, UNSTEERED]
-    assert identification.rows[-1] == (UNSTEERED, "20.0%", "20.0%", "0.00", "-", "-")
+    assert [row[0] for row in identification.rows] == [*report.effect.groups, PLAIN]
+    assert identification.rows[-1] == (PLAIN, "20.0%", "20.0%", "0.00", "-")
     assert {len(row) for row in identification.rows} == {len(identification.columns)}
 
 

@@ -8,7 +8,7 @@ from persona_core.reports.headlines import LEFT_OUT, headlines
 
 
 def test_a_part_that_was_left_out_is_one_line_that_says_so(report: EvaluationReport) -> None:
-    assert [line.figure for line in headlines(without(report, *PARTS))] == [LEFT_OUT] * 4
+    assert [line.figure for line in headlines(without(report, *PARTS))] == [LEFT_OUT] * 5
     without_safety = headlines(without(report, "safety"))
     assert [line.name for line in without_safety if line.figure == LEFT_OUT] == ["safety"]
 

@@ -109,9 +109,9 @@ def test_the_page_is_well_formed_and_its_ids_and_links_are_right(page: str) -> N
 
 
 def test_every_picture_is_there_for_both_pages(page: str) -> None:
-    assert page.count("<figure>") == 4
-    assert page.count("<svg") == 8
-    assert page.count('<div class="dark"><svg role="img"') == 4
+    assert page.count("<figure>") == 5
+    assert page.count("<svg") == 10
+    assert page.count('<div class="dark"><svg role="img"') == 5
 
 
 def test_the_headlines_come_first(page: str) -> None:
@@ -121,7 +121,7 @@ def test_the_headlines_come_first(page: str) -> None:
 
 def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
     text, lines = unescape(page), headlines(report)
-    assert len(lines) == 13
+    assert len(lines) == 19
     for line in lines:
         assert line.name in text
         assert line.figure in text
@@ -140,7 +140,7 @@ def test_names_and_replies_are_escaped(make_report: MakeReport) -> None:
 
 def test_the_page_of_a_report_of_nothing_says_that_each_part_was_left_out(report: EvaluationReport) -> None:
     page = html(without(report, *PARTS))
-    assert page.count("This part was left out of the evaluation.") == 6
+    assert page.count("This part was left out of the evaluation.") == 7
     assert page.count("<svg") == 0
     assert "Provenance" in page
 

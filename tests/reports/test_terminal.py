@@ -9,6 +9,7 @@ from rich.console import Console
 
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.reports.headlines import headlines
+from persona_core.reports.sections import sections
 from persona_core.reports.tables import Table
 from persona_core.reports.terminal import _rich, fitted, tables
 
@@ -41,6 +42,13 @@ def test_a_table_that_is_too_wide_goes_on_in_another_and_no_cell_is_cut(width: i
     assert (len(parts) == 1) == (width == 300)
 
 
+def test_no_figure_is_broken_into_two_lines(report: EvaluationReport) -> None:
+    shown = printed(report)
+    for table in (table for section in sections(report) for table in section.tables):
+        if not table.detail and not table.words:
+            assert all(cell in shown for row in table.rows for cell in row), table.title
+
+
 def test_the_terminal_shows_the_headlines_within_100_columns(report: EvaluationReport) -> None:
     shown = printed(report)
     assert max(map(len, shown.splitlines())) <= 100
@@ -56,6 +64,6 @@ def test_square_brackets_are_no_markup(make_report: MakeReport) -> None:
 
 def test_what_was_not_measured_is_listed(report: EvaluationReport) -> None:
     missing = printed(without(report, *PARTS)).split("left out of this evaluation")[1]
-    for title in ("Effect", "Damage", "Dose-response", "Blends", "Safety", "Stability"):
+    for title in ("Effect", "Damage", "Conversations", "Dose-response", "Blends", "Safety", "Stability"):
         assert title in missing
     assert "Not measured" not in printed(report)

@@ -1,8 +1,12 @@
 """A whole evaluation report with invented figures, for tests of what shows a report."""
 
+from persona_core.evaluation.broken import KINDS
+from persona_core.evaluation.conversations import READ_TURNS, ConversationResult, Figures, TurnFigures
 from persona_core.evaluation.damage import NeutralCost
 from persona_core.evaluation.dose_response import STRENGTHS, BlendResult, DosePoint, DoseResult
-from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS, EffectResult, GroupEffect
+from persona_core.evaluation.effect import BOTH, PROMPTS, RANDOM, VECTORS, EffectResult, GroupEffect
+from persona_core.evaluation.first_tokens import FirstTokens
+from persona_core.evaluation.readability import PLAIN, BrokenReply, Readability, ReadabilityResult
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
 from persona_core.evaluation.stability import StabilityResult
@@ -11,7 +15,7 @@ from persona_core.vectors.file import ModelIdentity
 
 PERSONAS = ["creator", "explorer", "guardian", "sage", "trickster"]
 PAIRS = [f"{a}+{b}" for index, a in enumerate(PERSONAS) for b in PERSONAS[index + 1 :]]
-PARTS = ("effect", "voices", "neutral", "doses", "blends", "safety", "stability")
+PARTS = ("effect", "conversations", "voices", "neutral", "doses", "blends", "safety", "stability")
 
 
 def invented_report(personas: list[str] | None = None) -> EvaluationReport:
@@ -21,7 +25,8 @@ def invented_report(personas: list[str] | None = None) -> EvaluationReport:
         name="smollm2", slug="smollm2-135m-instruct", fingerprint="f00d", template_hash="beef", n_layers=30,
         hidden_size=576,
     )  # fmt: skip
-    groups = {VECTORS: _group(names, 0.28), PROMPTS: _group(names, 0.17), RANDOM: _group(names, 0.0)}
+    strengths = {VECTORS: 0.28, PROMPTS: 0.17, BOTH: 0.31, RANDOM: 0.0}
+    groups = {name: _group(names, strength) for name, strength in strengths.items()}
     return EvaluationReport(
         created="2026-11-25T09:30:00+00:00",
         model=identity,
@@ -46,6 +51,17 @@ def invented_report(personas: list[str] | None = None) -> EvaluationReport:
             unsteered_distinct_pairs=0.8125,
             unsteered_repetition=0.0417,
             samples={"unsteered": "It depends.", f"{VECTORS}: {names[0]}": "Paint it <b>blue</b> & sing."},
+            readability=ReadabilityResult(
+                groups={name: _readability(names, strength) for name, strength in (strengths | {PLAIN: 0.05}).items()},
+                first_tokens=FirstTokens(log_prob=-6.37, n=2400),
+                broken_replies=[_broken_reply(names[0])],
+            ),
+        ),
+        conversations=ConversationResult(
+            conversations=10,
+            groups={name: [_turn(turn) for turn in READ_TURNS] for name in (VECTORS, PROMPTS, PLAIN)},
+            change={name: Figures(**_turn_figures(0.013)) for name in (VECTORS, PROMPTS, PLAIN)},
+            broken_replies=[_broken_reply(names[-1])],
         ),
         voices={name: 0.113 + 0.04 * index for index, name in enumerate(names)},
         neutral={
@@ -91,6 +107,34 @@ def _group(names: list[str], strength: float) -> GroupEffect:
         distinct_pairs=0.792 - 0.2 * strength,
         repetition=0.052 + 0.3 * strength,
     )
+
+
+def _readability(names: list[str], strength: float) -> Readability:
+    return Readability(
+        coherence=_interval(1.02 + strength, 0.07),
+        broken=_interval(0.011 + 0.1 * strength, 0.01),
+        first_token_faults=_interval(0.012 + 0.2 * strength, 0.011),
+        on_topic=_interval(1.01 - 0.4 * strength, 0.06),
+        kinds={kind: index for index, kind in enumerate(KINDS)},
+        replies=24 * len(names),
+        coherence_of={name: _interval(0.97 + strength + 0.03 * index, 0.09) for index, name in enumerate(names)},
+        broken_of={name: _interval(0.013 + 0.02 * index, 0.012) for index, name in enumerate(names)},
+    )
+
+
+def _broken_reply(name: str) -> BrokenReply:
+    said = {"question": "How do I rest?", "kinds": ["loop"], "text": "the night <i>the night</i> the night"}
+    return BrokenReply(group=VECTORS, persona=name, **said)
+
+
+def _turn(turn: int) -> TurnFigures:
+    kinds = {kind: index for index, kind in enumerate(KINDS)}
+    return TurnFigures(turn=turn, kinds=kinds, replies=50, **_turn_figures(0.41 - 0.011 * turn))
+
+
+def _turn_figures(value: float) -> dict[str, Interval]:
+    figures = ("identification", "centred_identification", "coherence", "broken")
+    return {figure: _interval(value + 0.017 * index, 0.02) for index, figure in enumerate(figures)}
 
 
 def _curve(index: int) -> list[DosePoint]:
