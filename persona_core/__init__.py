@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from persona_core.cli.root import build_cli
     from persona_core.engine.engine import Reply, ReplyStream, SteeringEngine
     from persona_core.engine.receipt import Receipt
-    from persona_core.engine.request import SteeringRequest
+    from persona_core.engine.request import SteeringRequest, as_request
     from persona_core.evaluation.answers import ReplyCondition, answer_questions
     from persona_core.evaluation.effect import randomised
     from persona_core.evaluation.judges import Judge, JudgedReply, LogProbJudge
@@ -121,6 +121,7 @@ _HOMES = {
     "SteeringEngine": "engine.engine",
     "Receipt": "engine.receipt",
     "SteeringRequest": "engine.request",
+    "as_request": "engine.request",
     # the model
     "ModelWrapper": "model.wrapper",
     "Row": "model.decoding",
@@ -252,6 +253,7 @@ __all__ = [
     "append_lines",
     "archetypes_from",
     "as_noun_phrase",
+    "as_request",
     "build_cli",
     "check_memory",
     "check_name",

@@ -62,6 +62,7 @@ def header(identity: ModelIdentity) -> VectorHeader:
         model=identity,
         target_layers=(1, 2),
         calibration=Calibration(dose=0.4, damage_budget=0.5, damage=0.45, gain=0.2, curve=((0.4, 0.45, 0.2),)),
+        guided=Calibration(dose=0.3, damage_budget=0.5, damage=0.45, gain=0.2, guidance=3.0),
         versions={"torch": "2"},
         measured={"cosine": 0.9, "by_layer": [0.1, 0.2]},
     )

@@ -38,6 +38,7 @@ class ChatSettings:
     strength: float
     safety: Safety
     sampling: Sampling
+    guidance: float = 0.0
     seed: int = 0
     prompting: Prompting = "off"
     allow_unsafe: bool = False
@@ -82,7 +83,9 @@ class ChatSession:
     def steering(self, personas: Mapping[str, float] | None = None) -> SteeringRequest:
         """Return the request that the settings make for these personas, or for the chat's own."""
         weights = self.settings.personas if personas is None else personas
-        return SteeringRequest(steered(weights, self.settings.prompting), self.settings.strength, self.settings.safety)
+        settings = self.settings
+        personas = steered(weights, settings.prompting)
+        return SteeringRequest(personas, settings.strength, settings.safety, settings.guidance)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
         """Steer with these personas from now on; raise `VectorNotFound` for one that is not extracted."""
@@ -93,6 +96,10 @@ class ChatSession:
     def set_strength(self, strength: float) -> None:
         """Steer at this strength from now on; raise `SteeringError` for one out of range."""
         self.settings.strength = checked_strength(strength)
+
+    def set_guidance(self, guidance: float) -> None:
+        """Follow the persona this far from now on; raise `SteeringError` for a value out of range."""
+        self.settings.guidance = SteeringRequest({}, 0.0, guidance=guidance).guidance
 
     def set_safety(self, safety: Safety) -> None:
         """Choose when the floor is held; raise `SafetyUnavailable` for never where the user has not allowed it."""

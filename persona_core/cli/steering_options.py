@@ -12,7 +12,7 @@ import click
 
 from persona_core.personas.manager import PersonaManager
 from persona_core.personas.prompting import Prompting, persona_prompt, steered
-from persona_core.settings.config import SAFETY, STRONGEST, Config
+from persona_core.settings.config import LEAST_GUIDANCE, MOST_GUIDANCE, SAFETY, STRONGEST, Config
 from persona_core.steering.blending import parse_blend
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class SteeringOptions:
     blend: str | None
     strength: float | None
     safety: str | None
+    guidance: float | None
     max_new_tokens: int | None
     temperature: float | None
     top_p: float | None
@@ -50,7 +51,8 @@ class SteeringOptions:
         from persona_core.engine.request import as_request
 
         safety = None if self.safety is None else SAFETY[self.safety]
-        return as_request(steered(personas, self.prompting()), config.steering, self.strength, safety)
+        speaker = steered(personas, self.prompting())
+        return as_request(speaker, config.steering, self.strength, safety, self.guidance)
 
     def sampling(self, config: Config) -> Sampling:
         """Return how to sample: the configured values, replaced by those that are given."""
@@ -109,6 +111,11 @@ _OPTIONS = (
         "--safety",
         type=click.Choice(list(SAFETY)),
         help="Hold the safety floor: on (while a persona is steered), always (also unsteered) or off.",
+    ),
+    click.option(
+        "--guidance",
+        type=_Number(0, int(MOST_GUIDANCE)),
+        help=f"How far guided decoding follows the persona: {LEAST_GUIDANCE}-{MOST_GUIDANCE}; 0 decodes directly.",
     ),
     click.option("--max-new-tokens", type=_Count(1, 32768), help="Longest reply, in tokens."),
     click.option("--temperature", type=_Number(0, 2), help="0 is greedy."),

@@ -12,7 +12,7 @@ from persona_core.engine.receipt import Receipt, probe_readings, steering_fields
 from persona_core.engine.request import Speaker, SteeringRequest, as_request
 from persona_core.errors import PromptError
 from persona_core.model.batching import common_length
-from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens, lanes_of
 from persona_core.model.steps import KeptCache
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.manager import PersonaManager
@@ -63,8 +63,7 @@ class ReplyStream:
     @property
     def reply(self) -> Reply:
         """The reply so far. Raises `NoEffect` where a persona was asked for and changed nothing."""
-        receipt = _receipt(self.model, self.row, self.request, self.armed, 0, self.reused)
-        return Reply(self._text(), receipt, probe_readings(self.row.plan, self.armed, 0))
+        return _reply(self.model, self.row, self.request, self.armed, lanes_of([self.row])[0], self.reused)
 
     def _text(self) -> str:
         return self.model.decode(self.row.tokens)
@@ -85,10 +84,14 @@ class SteeringEngine:
         return self.model.config
 
     def steering(
-        self, speaker: Speaker = None, strength: float | None = None, safety: Safety | None = None
+        self,
+        speaker: Speaker = None,
+        strength: float | None = None,
+        safety: Safety | None = None,
+        guidance: float | None = None,
     ) -> SteeringRequest:
         """Return the request that a name, a written blend, weights or None stand for, with the configured defaults."""
-        return as_request(speaker, self.config.steering, strength, safety)
+        return as_request(speaker, self.config.steering, strength, safety, guidance)
 
     def plan(self, request: SteeringRequest, history: Sequence[Mapping[str, float]] = ()) -> SteeringPlan:
         """Return the plan that serves a request; raise an error that says what to do where no plan can."""
@@ -101,15 +104,17 @@ class SteeringEngine:
         *,
         strength: float | None = None,
         safety: Safety | None = None,
+        guidance: float | None = None,
         sampling: Sampling | None = None,
         seed: int = 0,
         history: Sequence[Mapping[str, float]] = (),
     ) -> ReplyStream:
         """Return a stream of one reply to a question or a conversation.
 
-        `persona` is a whole `SteeringRequest`, or a name, a blend or weights that `strength` and `safety` complete.
+        `persona` is a whole `SteeringRequest`, or a name, a blend or weights that `strength`, `safety` and `guidance`
+        complete.
         """
-        request = self.steering(persona, strength, safety)
+        request = self.steering(persona, strength, safety, guidance)
         row = Row(self.model.encode(_messages(prompt)), self.plan(request, history), seed)
         kept = self._reusable(row)
         return ReplyStream(self.model, row, request, sampling or self.sampling(), kept, len(kept.tokens))
@@ -121,6 +126,7 @@ class SteeringEngine:
         *,
         strength: float | None = None,
         safety: Safety | None = None,
+        guidance: float | None = None,
         sampling: Sampling | None = None,
         seed: int | Sequence[int] = 0,
         history: Sequence[Mapping[str, float]] = (),
@@ -130,7 +136,9 @@ class SteeringEngine:
         `personas` is one for all or one a prompt, as `stream` takes it. `history` is the conversation that all of
         them go on with. Rows that ask for the same share one plan.
         """
-        requests = [self.steering(speaker, strength, safety) for speaker in _one_a_row(personas, len(prompts))]
+        requests = [
+            self.steering(speaker, strength, safety, guidance) for speaker in _one_a_row(personas, len(prompts))
+        ]
         plans = {request: self.plan(request, history) for request in dict.fromkeys(requests)}
         seeds = _one_a_row(seed, len(prompts))
         rows = [
@@ -141,12 +149,8 @@ class SteeringEngine:
         for _ in generate_tokens(self.model, rows, sampling or self.sampling(), armed=armed):
             pass
         return [
-            Reply(
-                self.model.decode(row.tokens),
-                _receipt(self.model, row, request, armed, index, 0),
-                probe_readings(row.plan, armed, index),
-            )
-            for index, (row, request) in enumerate(zip(rows, requests, strict=True))
+            _reply(self.model, row, request, armed, lanes, 0)
+            for row, request, lanes in zip(rows, requests, lanes_of(rows), strict=True)
         ]
 
     def sampling(self) -> Sampling:
@@ -181,19 +185,27 @@ def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
     return messages
 
 
+def _reply(
+    model: ModelWrapper, row: Row, request: SteeringRequest, armed: Mapping[int, ArmedLayer], lanes: range, reused: int
+) -> Reply:
+    receipt = _receipt(model, row, request, armed, lanes, reused)
+    return Reply(model.decode(row.tokens), receipt, probe_readings(row.plan, armed, lanes[-1]))
+
+
 def _receipt(
-    model: ModelWrapper, row: Row, request: SteeringRequest, armed: Mapping[int, ArmedLayer], index: int, reused: int
+    model: ModelWrapper, row: Row, request: SteeringRequest, armed: Mapping[int, ArmedLayer], lanes: range, reused: int
 ) -> Receipt:
     steered = bool(request.active)
     return Receipt(
         model=model.identity.name,
         personas=request.active,
         strength=request.strength if steered else 0.0,
+        guidance=request.guidance if steered else 0.0,
         safety="on" if request.holds_floor else "off" if steered else "not needed",
         prompt_tokens=len(row.prompt),
         reused_tokens=reused,
         reply_tokens=len(row.tokens),
         seed=row.seed,
         finish=row.finish or "stopped",
-        **steering_fields(row.plan, armed, index),
+        **steering_fields(row.plan, armed, *reversed(lanes)),
     )

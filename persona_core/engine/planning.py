@@ -24,7 +24,8 @@ def build_plan(
     history: Sequence[Mapping[str, float]] = (),
 ) -> SteeringPlan:
     """Return the plan that serves a request; raise a `SteeringError` or `VectorError` where none can."""
-    parts = [WeightedVector(manager.persona(name, model.identity), request.personas[name]) for name in request.personas]
+    vectors = {name: manager.persona(name, model.identity).decoded(bool(request.guidance)) for name in request.personas}
+    parts = [WeightedVector(vector, request.personas[name]) for name, vector in vectors.items()]
     probes = _probes(model, manager)
     parts = [part for part in parts if part.weight] if request.active else []
     if request.holds_floor:
@@ -33,7 +34,8 @@ def build_plan(
     clamps, audits = (tuple(bound for bound in bounds if bound.audit is audit) for audit in (False, True))
     if not parts:
         return SteeringPlan((), clamps, probes, audits=audits)
-    return SteeringPlan(_additions(manager, parts, request), clamps, probes, "+".join(request.active), audits)
+    label = "+".join(request.active)
+    return SteeringPlan(_additions(manager, parts, request), clamps, probes, label, audits, request.guidance)
 
 
 def _additions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -45,6 +45,8 @@ class Receipt(Record):
     model: str
     personas: dict[str, float]
     strength: float
+    guidance: float = 0.0
+    """How far past its companion row the persona was followed; 0 where the reply was decoded in one row."""
     safety: str
     """`on` where the floor was held, `off` where a persona was steered without it, `not needed` else."""
     plan: str
@@ -79,9 +81,10 @@ class Receipt(Record):
         if not self.personas:
             return f"unsteered, {self.reply_tokens} tokens"
         mean = sum(self.relative_change.values()) / len(self.relative_change)
+        guided = f", guidance {self.guidance:g}" if self.guidance else ""
         return (
-            f"{mixture(self.personas)} at strength {self.strength:g}: {self.steered_tokens} tokens steered in layers "
-            f"{format_layers(self.layers)}, mean change {mean:.1%} of the stream"
+            f"{mixture(self.personas)} at strength {self.strength:g}{guided}: {self.steered_tokens} tokens steered "
+            f"in layers {format_layers(self.layers)}, mean change {mean:.1%} of the stream"
         )
 
     def _floor(self) -> str:
@@ -102,8 +105,13 @@ class Receipt(Record):
         return "" if self.assistant_projection is None else f"assistant axis {self.assistant_projection:+.2f}"
 
 
-def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> dict[str, object]:
-    """Return the measured fields of one row's receipt; raise `NoEffect` where an addition changed nothing."""
+def steering_fields(
+    plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int, companion: int | None = None
+) -> dict[str, object]:
+    """Return the measured fields of one row's receipt; raise `NoEffect` where an addition changed nothing.
+
+    The floor's figures count the row and, where the reply is guided, its companion.
+    """
     touched = {addition.layer for addition in plan.additions} | {clamp.layer for clamp in plan.clamps}
     changes = {layer: armed[layer].tally.settled().mean_change(row) for layer in sorted(touched)}
     idle = [addition.layer for addition in plan.additions if not changes[addition.layer] > 0]
@@ -114,7 +122,7 @@ def steering_fields(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: in
         "plan": plan.digest(),
         "steered_tokens": int(max((float(armed[layer].tally.settled().tokens[row]) for layer in touched), default=0)),
         "relative_change": {layer: round(change, 6) for layer, change in changes.items()},
-        "floor": _floor_receipt(plan, armed, row),
+        "floor": _floor_receipt(plan, armed, [row] if companion is None else [row, companion]),
         "assistant_projection": means.get("assistant"),
         "safety_projection": means.get("safety"),
         "audits": _audit_receipts(plan, armed, row),
@@ -126,16 +134,16 @@ def probe_readings(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int
     return {probe.name: armed[probe.layer].tally.projections(row) for probe in plan.probes}
 
 
-def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], row: int) -> FloorReceipt | None:
+def _floor_receipt(plan: SteeringPlan, armed: Mapping[int, ArmedLayer], rows: Sequence[int]) -> FloorReceipt | None:
     layers = sorted({clamp.layer for clamp in plan.clamps})
     if not layers:
         return None
     sums = [armed[layer].tally.settled() for layer in layers]
     return FloorReceipt(
         layers=layers,
-        hits=int(sum(float(layer_sums.floor_hits[row]) for layer_sums in sums)),
-        lowest_before=round(min(float(layer_sums.lowest_before[row]) for layer_sums in sums), 4),
-        lowest_after=round(min(float(layer_sums.lowest_after[row]) for layer_sums in sums), 4),
+        hits=int(sum(float(layer_sums.floor_hits[row]) for layer_sums in sums for row in rows)),
+        lowest_before=round(min(float(layer_sums.lowest_before[row]) for layer_sums in sums for row in rows), 4),
+        lowest_after=round(min(float(layer_sums.lowest_after[row]) for layer_sums in sums for row in rows), 4),
     )
 
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from persona_core.errors import SteeringError
-from persona_core.settings.config import SAFETY, STRONGEST, Safety, SteeringSettings
+from persona_core.settings.config import (
+    LEAST_GUIDANCE,
+    MOST_GUIDANCE,
+    SAFETY,
+    STRONGEST,
+    Safety,
+    SteeringSettings,
+)
 from persona_core.steering.blending import parse_blend
 
 
@@ -17,18 +24,24 @@ class SteeringRequest:
     personas: Mapping[str, float]
     strength: float
     safety: Safety = True
+    guidance: float = 0.0
+    """How far past the unsteered prediction the persona is followed, 1.0-10.0; 0 decodes directly, in one row."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= STRONGEST:
             raise SteeringError(f"strength {self.strength:g} is out of range: use 0.0-{STRONGEST}")
         if self.safety not in SAFETY.values():
             raise SteeringError(f"safety is {self.safety!r}: use True, False or 'always'")
+        if self.guidance and not LEAST_GUIDANCE <= self.guidance <= MOST_GUIDANCE:
+            raise SteeringError(
+                f"guidance {self.guidance:g} is out of range: use {LEAST_GUIDANCE}-{MOST_GUIDANCE}, or 0 for none"
+            )
         for name, weight in self.personas.items():
             if not 0 <= weight <= STRONGEST:
                 raise SteeringError(f"the weight of {name!r} is {weight:g}: use 0.0-{STRONGEST}")
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.personas.items()), self.strength, self.safety))
+        return hash((frozenset(self.personas.items()), self.strength, self.safety, self.guidance))
 
     @property
     def active(self) -> dict[str, float]:
@@ -46,15 +59,19 @@ Speaker = SteeringRequest | Mapping[str, float] | str | None
 
 
 def as_request(
-    speaker: Speaker, settings: SteeringSettings, strength: float | None = None, safety: Safety | None = None
+    speaker: Speaker,
+    settings: SteeringSettings,
+    strength: float | None = None,
+    safety: Safety | None = None,
+    guidance: float | None = None,
 ) -> SteeringRequest:
-    """Return the request that these words stand for; the configured strength and safety where none are given.
+    """Return the request that these words stand for; the configured value of each setting that is not given.
 
-    Raises `SteeringError` where a whole request comes with a strength or a safety of its own beside it.
+    Raises `SteeringError` where a whole request comes with settings of its own beside it.
     """
     if isinstance(speaker, SteeringRequest):
-        if strength is not None or safety is not None:
-            raise SteeringError("a SteeringRequest has its own strength and safety: set them there")
+        if (strength, safety, guidance) != (None, None, None):
+            raise SteeringError("a SteeringRequest has its own strength, safety and guidance: set them there")
         return speaker
     if isinstance(speaker, str):
         speaker = parse_blend(speaker) if ":" in speaker else {speaker: 1.0}
@@ -62,4 +79,10 @@ def as_request(
         dict(speaker or {}),
         settings.default_strength if strength is None else strength,
         settings.safety if safety is None else safety,
+        configured_guidance(settings) if guidance is None else guidance,
     )
+
+
+def configured_guidance(settings: SteeringSettings) -> float:
+    """Return the configured guidance: 0 where replies are decoded directly."""
+    return settings.guidance if settings.decoding == "guided" else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from persona_core.model.scoring import plan_costs, reply_log_probs
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import PersonaDataset
 from persona_core.personas.manager import PersonaManager
-from persona_core.steering.plan import UNSTEERED
+from persona_core.steering.plan import UNSTEERED, SteeringPlan
 from persona_core.vectors.file import Calibration
 from persona_core.vectors.vector import PersonaVector
 
@@ -45,7 +45,7 @@ def calibrate(
     *,
     progress: Progress = silent,
 ) -> PersonaVector:
-    """Return the vector with its layers and the strongest dose that costs no more than the damage budget.
+    """Return the vector with its layers and, for direct and for guided decoding, the strongest dose within the budget.
 
     Damage is the larger of two figures, in nats per token: the rise of the steered replies' negative log-likelihood
     under the unsteered model, and the KL from the unsteered to the steered prediction of unsteered replies (a reply
@@ -60,13 +60,35 @@ def calibrate(
     ]
     _answer(model, [*plain, *prompted], progress, f"{vector.name}: unsteered replies")
     vector = best_band(model, vector, _replies(model, prompted), _replies(model, plain), progress=progress)
-    steered = [trial for dose in DOSES for trial in _steered_trials(model, vector, dose, questions)]
-    _answer(model, steered, progress, f"{vector.name}: calibration")
-    curve = _curve(model, vector, dataset, plain, steered, progress)
-    return calibrated(vector, choose(curve, manager.config.extraction.damage_budget))
+    direct, guided = (
+        _calibration(model, vector, dataset, plain, guidance, progress)
+        for guidance in (0.0, manager.config.steering.guidance)
+    )
+    return calibrated(vector, direct, guided)
 
 
-def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibration:
+def _calibration(
+    model: ModelWrapper,
+    vector: PersonaVector,
+    dataset: PersonaDataset,
+    plain: Sequence[Trial],
+    guidance: float,
+    progress: Progress,
+) -> Calibration:
+    """Return the calibration of one way of decoding: direct where `guidance` is 0."""
+    stage = f"{vector.name}: calibration, {'guided' if guidance else 'direct'}"
+    plans = {dose: dose_plan(vector, dose, guidance) for dose in DOSES}
+    steered = [
+        replace(trial, dose=dose, row=Row(trial.row.prompt, plan, trial.row.seed))
+        for dose, plan in plans.items()
+        for trial in plain
+    ]
+    _answer(model, steered, progress, stage)
+    curve = _curve(model, vector, dataset, plain, steered, plans, progress)
+    return choose(curve, model.config.extraction.damage_budget, guidance)
+
+
+def choose(curve: Sequence[tuple[float, float, float]], budget: float, guidance: float = 0.0) -> Calibration:
     """Return the highest dose within the budget, linear between the two points around it."""
     for low, high in pairwise(curve):
         if high[1] > budget:
@@ -75,15 +97,15 @@ def choose(curve: Sequence[tuple[float, float, float]], budget: float) -> Calibr
             break
     else:
         dose, damage, gain = curve[-1]
-    return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve))
+    return Calibration(dose=dose, damage_budget=budget, damage=damage, gain=gain, curve=tuple(curve), guidance=guidance)
 
 
-def calibrated(vector: PersonaVector, calibration: Calibration) -> PersonaVector:
-    """Return the vector with its calibration, and with a warning if the persona gains nothing at strength 1.0."""
+def calibrated(vector: PersonaVector, direct: Calibration, guided: Calibration) -> PersonaVector:
+    """Return the vector with its calibrations, and with a warning if the persona gains nothing at strength 1.0."""
     warnings = tuple(warning for warning in vector.header.warnings if "does not show" not in warning)
-    if calibration.gain <= 0:
+    if guided.gain <= 0:
         warnings += (f"{vector.name} does not show: at strength 1.0 its replies are no likelier under its own prompt",)
-    return vector.with_header(calibration=calibration, warnings=warnings)
+    return vector.with_header(calibration=direct, guided=guided, warnings=warnings)
 
 
 def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "") -> list[Trial]:
@@ -91,12 +113,6 @@ def _plain_trials(model: ModelWrapper, questions: Sequence[str], system: str = "
         Trial(question, 0.0, Row(model.encode(question_messages(question, system)), UNSTEERED, _SEED + index))
         for index, question in enumerate(questions)
     ]
-
-
-def _steered_trials(model: ModelWrapper, vector: PersonaVector, dose: float, questions: Sequence[str]) -> list[Trial]:
-    plan = dose_plan(vector, dose)
-    plain = _plain_trials(model, questions)
-    return [replace(trial, dose=dose, row=replace(trial.row, plan=plan)) for trial in plain]
 
 
 def _answer(model: ModelWrapper, trials: Sequence[Trial], progress: Progress, stage: str) -> None:
@@ -135,6 +151,7 @@ def _curve(
     dataset: PersonaDataset,
     plain: Sequence[Trial],
     steered: Sequence[Trial],
+    plans: Mapping[float, SteeringPlan],
     progress: Progress,
 ) -> tuple[tuple[float, float, float], ...]:
     """Return (dose, damage, gain) for dose 0 and every trial dose; damage is a running maximum, so it never falls."""
@@ -144,8 +161,8 @@ def _curve(
     start_loss, start_gain = (float(values[doses == 0].mean()) for values in (-bare, contrast))
     curve, worst = [(0.0, 0.0, 0.0)], 0.0
     asked, replies = zip(*_replies(model, plain), strict=True)
-    costs = plan_costs(model, asked, replies, [dose_plan(vector, dose) for dose in DOSES])
-    for dose, (kl, _) in zip(DOSES, costs, strict=True):
+    costs = plan_costs(model, asked, replies, list(plans.values()))
+    for dose, (kl, _) in zip(plans, costs, strict=True):
         at_dose = doses == torch.tensor(dose)
         worst = max(worst, -float(bare[at_dose].mean()) - start_loss, kl)
         curve.append((dose, round(worst, 4), round(float(contrast[at_dose].mean()) - start_gain, 4)))

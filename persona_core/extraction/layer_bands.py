@@ -50,10 +50,11 @@ def candidate_bands(model: ModelWrapper) -> list[tuple[int, ...]]:
     return list(dict.fromkeys([model.target_layers, *capped]))
 
 
-def dose_plan(vector: PersonaVector, dose: float) -> SteeringPlan:
+def dose_plan(vector: PersonaVector, dose: float, guidance: float = 0.0) -> SteeringPlan:
     """Return a plan that adds a persona at one dose, without a floor."""
     displacement = vector.displacement(dose)
-    return SteeringPlan(tuple(AddDirection(layer, displacement[layer]) for layer in vector.header.target_layers))
+    additions = tuple(AddDirection(layer, displacement[layer]) for layer in vector.header.target_layers)
+    return SteeringPlan(additions, guidance=guidance)
 
 
 def _worths(

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from persona_core.model.batching import Batch
 from persona_core.model.decoding import Row, arm_rows
+from persona_core.model.guidance import mixed
 from persona_core.model.padding import batches
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.personas.dataset import SafetyDataset
+from persona_core.steering.layer import arm
 from persona_core.steering.plan import SteeringPlan
 
 _BATCH = 8
@@ -42,7 +44,8 @@ def refusing_odds(
 ) -> Float[Tensor, "prompt"]:
     """Return `log P(any refusing start) - log P(any complying start)` after each prompt under its plan, in nats.
 
-    A start's probability is that of all its tokens; the sum treats starts as exclusive.
+    A start's probability is that of all its tokens; the sum treats starts as exclusive. Under a guided plan implausible
+    starts count too, so that the odds stay finite.
     """
     odds = torch.zeros(len(prompts))
     for indices in batches([len(prompt) for prompt in prompts], _BATCH):
@@ -69,9 +72,11 @@ def refuses(text: str, marks: Sequence[str]) -> bool:
 def _start_log_probs(
     model: ModelWrapper, rows: Sequence[Row], starts: Sequence[Sequence[int]]
 ) -> Float[Tensor, "row start"]:
-    """Run each prompt once, then every start on the prompt's key-value cache."""
-    batch = Batch.at_start(*model.pad([row.prompt for row in rows]), model.new_cache())
-    after_prompt = torch.log_softmax(batch.run(model, arm_rows(model, rows))[:, -1].float(), -1)
+    """Run each lane of each prompt once, then every start on the prompt's key-value cache."""
+    prompts = [row.prompt for row in rows for _ in row.plan.lanes]
+    batch = Batch.at_start(*model.pad(prompts), model.new_cache())
+    logits = batch.run(model, arm_rows(model, rows))[:, -1]
+    after_prompt = _log_probs(logits, rows)
     first = after_prompt[:, [start[0] for start in starts]]
     return first + _later_log_probs(model, rows, starts, batch)
 
@@ -89,14 +94,22 @@ def _later_log_probs(
     for index, start in enumerate(starts):
         ids[index, : len(start)] = torch.tensor(list(start))
         counted[index, 1 : len(start)] = True
-    ids, counted = (table.repeat(len(rows), 1).to(model.device) for table in (ids, counted))
+    n_lanes = len(batch.ids)
+    ids, counted = (table.to(model.device) for table in (ids, counted))
     batch.cache.batch_repeat_interleave(len(starts))
     prompts = batch.mask.repeat_interleave(len(starts), 0)
-    mask = torch.cat([prompts, torch.ones_like(ids[:, :-1], dtype=torch.bool)], 1)
-    armed = arm_rows(model, [row for row in rows for _ in starts])
-    logits = model.forward(ids[:, :-1], mask=mask, cache=batch.cache, armed=armed, keep_logits=width - 1).float()
-    log_probs = torch.log_softmax(logits, -1).gather(-1, ids[:, 1:, None])[..., 0]
-    return (log_probs * counted[:, 1:]).sum(1).view(len(rows), len(starts))
+    tokens = ids.repeat(n_lanes, 1)[:, :-1]
+    mask = torch.cat([prompts, torch.ones_like(tokens, dtype=torch.bool)], 1)
+    armed = arm([lane for row in rows for lane in row.plan.lanes for _ in starts], model.device)
+    logits = model.forward(tokens, mask=mask, cache=batch.cache, armed=armed, keep_logits=width - 1)
+    log_probs = _log_probs(logits.view(n_lanes, len(starts), width - 1, -1), rows)
+    later = log_probs.gather(-1, ids[None, :, 1:, None].expand(len(rows), -1, -1, -1))[..., 0]
+    return (later * counted[:, 1:]).sum(-1)
+
+
+def _log_probs(logits: Float[Tensor, "lanes *rest vocab"], rows: Sequence[Row]) -> Float[Tensor, "row *rest vocab"]:
+    """Return the log-probabilities of each row from the logits of its lanes."""
+    return torch.log_softmax(mixed(logits, [row.plan for row in rows], plausible_only=False).float(), -1)
 
 
 def _tokens(model: ModelWrapper, texts: Sequence[str]) -> list[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from persona_core.errors import SteeringError
 from persona_core.model.batching import Batch, begin
+from persona_core.model.guidance import mixed
 from persona_core.model.steps import EagerSteps, KeptCache, Steps
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.layer import ArmedLayer, arm
@@ -81,21 +83,45 @@ def generate_tokens(
     steps: Steps = EagerSteps(model, batch, armed, kept, sampling.max_new_tokens)
     try:
         for _ in range(sampling.max_new_tokens):
-            picked = pick(steps.logits()[:, -1], sampling, [running_row.random for running_row in running])
+            picked = pick(_predicted(steps, running), sampling, [running_row.random for running_row in running])
             for running_row, token in zip(running, picked, strict=True):
                 _append(model, running_row.row, token, sampling)
             yield _new_tokens(rows, running)
             live = [index for index, running_row in enumerate(running) if running_row.row.live]
             if not live:
                 return
-            steps, running = steps.go_on(picked, live), [running[index] for index in live]
+            steps = steps.go_on(_by_lane(picked, running), _live_lanes(live, running))
+            running = [running[index] for index in live]
     finally:
         steps.close()
 
 
 def arm_rows(model: ModelWrapper, rows: Sequence[Row]) -> dict[int, ArmedLayer]:
-    """Return layer -> the steering of every row there, with empty tallies."""
-    return arm([row.plan for row in rows], model.device)
+    """Return layer -> the steering of every lane of the rows there, with empty tallies."""
+    return arm([lane for row in rows for lane in row.plan.lanes], model.device)
+
+
+def lanes_of(rows: Sequence[Row]) -> list[range]:
+    """Return, for each row, the lanes that it has among those of all rows; its last lane is the steered one."""
+    return [range(start, end) for start, end in pairwise(accumulate((row.plan.n_lanes for row in rows), initial=0))]
+
+
+def _predicted(steps: Steps, running: Sequence[_RunningRow]) -> Float[Tensor, "rows vocab"]:
+    """Run the next forward and return the logits that each row's token is picked from."""
+    return mixed(steps.logits()[:, -1], [running_row.row.plan for running_row in running])
+
+
+def _by_lane(tokens: Sequence[int], running: Sequence[_RunningRow]) -> list[int]:
+    """Repeat each row's token for each of its lanes."""
+    return [
+        token for token, running_row in zip(tokens, running, strict=True) for _ in range(running_row.row.plan.n_lanes)
+    ]
+
+
+def _live_lanes(live: Sequence[int], running: Sequence[_RunningRow]) -> list[int]:
+    """Return the lanes of the rows that are live."""
+    lanes = lanes_of([running_row.row for running_row in running])
+    return [lane for index in live for lane in lanes[index]]
 
 
 def pick(logits: Float[Tensor, "rows vocab"], sampling: Sampling, streams: Sequence[torch.Generator]) -> list[int]:
@@ -125,14 +151,21 @@ def _nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
 
 def _prompts(model: ModelWrapper, rows: Sequence[Row], armed: Mapping[int, ArmedLayer]) -> Batch:
     """Return the prompts as a batch, in which the beginnings that rows of one plan share have already run."""
-    limits = [len(row.prompt) - 1 for row in rows]
-    keys = [row.plan.steering_key() for row in rows]
-    return begin(model, [row.prompt for row in rows], limits, armed=armed, steering_keys=keys)
+    return begin_lanes(model, rows, [len(row.prompt) - 1 for row in rows], armed)
+
+
+def begin_lanes(
+    model: ModelWrapper, rows: Sequence[Row], limits: Sequence[int], armed: Mapping[int, ArmedLayer]
+) -> Batch:
+    """Return the lanes of the rows as a batch. Row `i` shares at most its first `limits[i]` tokens (see `begin`)."""
+    lanes = [(row.prompt, limit, plan) for row, limit in zip(rows, limits, strict=True) for plan in row.plan.lanes]
+    prompts, lane_limits, plans = zip(*lanes, strict=True)
+    return begin(model, prompts, lane_limits, armed=armed, steering_keys=[plan.steering_key() for plan in plans])
 
 
 def _new_part(model: ModelWrapper, row: Row, kept: KeptCache) -> Batch:
     """Return the prompt's tokens that the kept cache does not hold, as a batch."""
-    ids, mask = model.pad([row.prompt])
+    ids, mask = model.pad([row.prompt] * row.plan.n_lanes)
     return Batch.at_start(ids[:, len(kept.tokens) :], mask, kept.cache)
 
 

@@ -1,4 +1,8 @@
-"""Scoring: how likely the model finds a reply (teacher-forced log-probabilities), and what a plan changes in that."""
+"""Scoring: how likely the model finds a reply (teacher-forced log-probabilities), and what a plan changes in that.
+
+Under a guided plan, log-probabilities count implausible tokens too, so that they stay finite (see `guidance`). A KL
+counts the plausible tokens alone.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from persona_core.model.batching import begin
-from persona_core.model.decoding import Row, arm_rows
+from persona_core.model.decoding import Row, arm_rows, begin_lanes
+from persona_core.model.guidance import mixed
 from persona_core.model.padding import batches
 from persona_core.model.wrapper import ModelWrapper
 from persona_core.steering.plan import UNSTEERED, SteeringPlan
@@ -37,10 +41,9 @@ def next_logits(
     """Return the logits of the token that follows each prompt, steered by a plan, in float32 on the CPU."""
     logits: dict[int, Tensor] = {}
     for indices in batches([len(prompt) for prompt in prompts], _BATCH):
-        rows = [prompts[index] for index in indices]
-        armed = arm_rows(model, [Row(row, plan) for row in rows])
-        batch = begin(model, rows, [len(row) - 1 for row in rows], armed=armed)
-        logits |= zip(indices, batch.run(model, armed)[:, -1].float().cpu(), strict=True)
+        rows = [Row(prompts[index], plan) for index in indices]
+        predicted = _run(model, rows, [len(row.prompt) - 1 for row in rows], 1, plausible_only=False)
+        logits |= zip(indices, predicted[:, -1].float().cpu(), strict=True)
     return torch.stack([logits[index] for index in range(len(prompts))])
 
 
@@ -66,7 +69,8 @@ def plan_costs(
         batch = [prompts[index] for index in indices], [replies[index] for index in indices]
         plain = _logits(model, *batch, UNSTEERED)
         for costs, plan in zip(costs_by_plan, plans, strict=True):
-            sides = _rows(plain, batch[1]), _rows(_logits(model, *batch, plan), batch[1])
+            steered = _logits(model, *batch, plan, plausible_only=True)
+            sides = _rows(plain, batch[1]), _rows(steered, batch[1])
             costs += [_cost(*pair) for pair in zip(*sides, strict=True)]
     return [tuple(float(torch.cat(cost).mean()) for cost in zip(*costs, strict=True)) for costs in costs_by_plan]  # type: ignore[misc]
 
@@ -74,8 +78,14 @@ def plan_costs(
 def _cost(
     plain: Float[Tensor, "token vocab"], steered: Float[Tensor, "token vocab"]
 ) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
-    """Return each token's KL from `plain` to `steered`, and 1 where both have the same likeliest successor, else 0."""
-    kl = (plain.exp() * (plain - steered)).sum(-1)
+    """Return each token's KL from `plain` to `steered`, and 1 where both have the same likeliest successor, else 0.
+
+    Tokens that `steered` never predicts are left out of both.
+    """
+    never = steered == -torch.inf
+    if bool(never.any()):
+        plain, steered = torch.log_softmax(plain.masked_fill(never, -torch.inf), -1), steered.masked_fill(never, 0)
+    kl = (plain.exp() * (plain.masked_fill(never, 0) - steered)).sum(-1)
     return kl, (plain.argmax(-1) == steered.argmax(-1)).float()
 
 
@@ -132,13 +142,26 @@ def _log_probs(
 
 
 def _logits(
-    model: ModelWrapper, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], plan: SteeringPlan
+    model: ModelWrapper,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    plan: SteeringPlan,
+    *,
+    plausible_only: bool = False,
 ) -> Float[Tensor, "row token vocab"]:
     """Return the logits at the longest reply's tokens and the token before it, for every row."""
-    sequences = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
-    armed = arm_rows(model, [Row(sequence, plan) for sequence in sequences])
-    batch = begin(model, sequences, [len(prompt) - 1 for prompt in prompts], armed=armed)
-    return batch.run(model, armed, max(len(reply) for reply in replies) + 1)
+    rows = [Row([*prompt, *reply], plan) for prompt, reply in zip(prompts, replies, strict=True)]
+    limits, longest = [len(prompt) - 1 for prompt in prompts], max(len(reply) for reply in replies)
+    return _run(model, rows, limits, longest + 1, plausible_only=plausible_only)
+
+
+def _run(
+    model: ModelWrapper, rows: Sequence[Row], limits: Sequence[int], keep_logits: int, *, plausible_only: bool
+) -> Float[Tensor, "row token vocab"]:
+    """Run every lane of the rows, and return the logits of their last tokens."""
+    armed = arm_rows(model, rows)
+    logits = begin_lanes(model, rows, limits, armed).run(model, armed, keep_logits)
+    return mixed(logits, [row.plan for row in rows], plausible_only=plausible_only)
 
 
 def _rows(

@@ -164,9 +164,9 @@ class CompiledSteps:
         kept = self.eager.kept
         if kept is None or not kept.tokens:
             return
+        lanes, new = slice(len(self.eager.batch.ids)), slice(self.start, self.start + self.n_run)
         for growing, static in zip(kept.cache.layers, self.graph.cache.layers, strict=True):
-            new = slice(self.start, self.start + self.n_run)
-            growing.update(static.keys[:1, :, new], static.values[:1, :, new])
+            growing.update(static.keys[lanes, :, new], static.values[lanes, :, new])
 
     def _fill(self, batch: Batch, n_rows: int) -> None:
         graph, slacks = self.graph, [floor_slack(self.eager.armed[layer]) for layer in self.graph.steers]

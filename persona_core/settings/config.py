@@ -22,6 +22,8 @@ from persona_core.settings.workspace import Workspace, find_workspace
 
 STRONGEST = 2.0
 """The highest strength of a request and the highest weight of a persona in it; 1.0 is the calibrated dose."""
+LEAST_GUIDANCE, MOST_GUIDANCE = 1.0, 10.0
+"""The range of the guidance: 1.0 samples from the steered prediction, a higher value from beyond it."""
 
 
 def _layers(value: object) -> str:
@@ -113,6 +115,16 @@ class SteeringSettings(_Section):
         0.02, gt=0, le=5, description="nats of KL a token that the floor may cost on benign replies"
     )
     blending: Name = Field("balanced-sum", description="see `persona-steer plugins`")
+    decoding: Literal["guided", "direct"] = Field(
+        "direct",
+        description="guided (two rows a reply: the persona chooses among words that fit) or direct (one row)",
+    )
+    guidance: float = Field(
+        3.0,
+        ge=LEAST_GUIDANCE,
+        le=MOST_GUIDANCE,
+        description="how far past the unsteered prediction guided decoding follows the persona",
+    )
 
 
 class GenerationSettings(_Section):

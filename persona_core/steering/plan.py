@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,6 +59,24 @@ class SteeringPlan:
     label: str = "none"
     audits: tuple[ClampProjection, ...] = ()
     """Bounds that are never held: the receipt counts what they would have moved."""
+    guidance: float = 0.0
+    """How far past its companion the persona is followed (see `lanes`); 0 samples from the steered stream directly."""
+
+    @property
+    def lanes(self) -> tuple[SteeringPlan, ...]:
+        """The plans of the rows that make one reply: this plan alone or, where it is guided, its companion before it.
+
+        The companion does all but the additions. It holds the floor, so that guidance never keeps the floor from
+        turning a reply into a refusal.
+        """
+        if self.n_lanes == 1:
+            return (self,)
+        return replace(self, additions=(), guidance=0.0), self
+
+    @property
+    def n_lanes(self) -> int:
+        """How many rows make one reply: 2 where a persona is added with guidance, else 1."""
+        return 2 if self.guidance and self.additions else 1
 
     @property
     def changes(self) -> bool:
@@ -88,7 +106,8 @@ class SteeringPlan:
             [
                 *(((addition.layer, "add"), addition.direction) for addition in self.additions),
                 *(((clamp.layer, clamp.low, clamp.high), clamp.unit_direction) for clamp in self.clamps),
-            ]
+            ],
+            [f"guidance {self.guidance:g}"] if self.n_lanes == 2 else [],
         )
 
     def steering_key(self) -> str:
@@ -101,8 +120,10 @@ class SteeringPlan:
         )
 
 
-def _hash(parts: Iterable[tuple[object, Tensor]]) -> str:
+def _hash(parts: Iterable[tuple[object, Tensor]], words: Iterable[str] = ()) -> str:
     state = hashlib.sha256()
+    for word in words:
+        state.update(word.encode())
     for key, tensor in parts:
         state.update(repr(key).encode())
         state.update(tensor.detach().cpu().float().numpy().tobytes())

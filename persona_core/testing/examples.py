@@ -27,6 +27,7 @@ def example_vector(name: str, n_layers: int = 6, hidden: int = 16) -> PersonaVec
         update={
             "target_layers": _middle(n_layers),
             "calibration": Calibration(dose=0.2, damage_budget=0.3, damage=0.25, gain=0.5),
+            "guided": Calibration(dose=0.1, damage_budget=0.3, damage=0.25, gain=0.5, guidance=3.0),
         }
     )
     return PersonaVector(header, directions, 2.0 * directions, directions.new_full((n_layers,), 10.0))

@@ -64,6 +64,8 @@ class Calibration(Record):
     gain: float
     curve: tuple[tuple[float, float, float], ...] = ()
     """(dose, damage, gain), damage and gain in nats per token."""
+    guidance: float = 0.0
+    """The guidance that the replies were decoded with; 0 for direct decoding."""
 
 
 class FloorPoint(Record):
@@ -99,6 +101,9 @@ class VectorHeader(Record):
     versions: dict[str, str] = Field(default_factory=dict)
     measured: dict[str, float | list[float] | dict[str, float]] = Field(default_factory=dict)
     calibration: Calibration | None = None
+    """Of direct decoding."""
+    guided: Calibration | None = None
+    """Of guided decoding."""
     floor_curve: tuple[FloorPoint, ...] = ()
     quantile_levels: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -51,6 +51,20 @@ class PersonaVector:
         moved[layers] = share * self.residual_norm[layers, None] * unit(self.directions[layers])
         return moved
 
+    def decoded(self, guided: bool) -> PersonaVector:
+        """Return the vector whose dose is that of guided or of direct decoding.
+
+        Raises `SteeringError` where it is calibrated for direct decoding alone, and guided is asked for.
+        """
+        if not guided or self.header.calibration is None:
+            return self
+        if self.header.guided is None:
+            raise SteeringError(
+                f"{self.name} has no dose for guided decoding; run `persona-steer calibrate {self.name}`, or decode "
+                "directly with `--guidance 0`"
+            )
+        return self.with_header(calibration=self.header.guided)
+
     def with_header(self, **changes: object) -> PersonaVector:
         """Return a copy with header fields changed."""
         return replace(self, header=self.header.model_copy(update=changes))

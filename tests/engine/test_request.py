@@ -34,8 +34,8 @@ def test_a_whole_request_travels_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("strength", "safety"), [(1.0, None), (None, True)])
-def test_a_whole_request_takes_no_second_strength_or_safety(strength: float | None, safety: bool | None) -> None:
-    with pytest.raises(SteeringError, match="its own strength and safety"):
+def test_a_whole_request_takes_no_second_setting(strength: float | None, safety: bool | None) -> None:
+    with pytest.raises(SteeringError, match="its own strength, safety and guidance"):
         as_request(SteeringRequest({}, 1.0), SETTINGS, strength, safety)
 
 

@@ -35,7 +35,7 @@ def test_the_dose_never_costs_more_than_the_budget(damages, budget):
 def test_a_persona_that_gains_nothing_is_warned_of_once(gain, warned):
     calibration = Calibration(dose=0.1, damage_budget=0.5, damage=0.4, gain=gain)
     vector = example_vector("sage").with_header(warnings=("sage is weak", "sage does not show: as before"))
-    warnings = calibrated(calibrated(vector, calibration), calibration).header.warnings
+    warnings = calibrated(calibrated(vector, calibration, calibration), calibration, calibration).header.warnings
     assert warnings[0] == "sage is weak"
     assert len(warnings) == 1 + warned
     assert all(warning.startswith("sage does not show: at strength 1.0") for warning in warnings[1:])

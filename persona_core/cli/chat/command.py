@@ -44,7 +44,7 @@ def _settings(manager: PersonaManager, options: SteeringOptions, allow_unsafe: b
     config = manager.config
     request = options.request(config, {})
     settings = ChatSettings(
-        options.personas(), request.strength, request.safety, options.sampling(config),
+        options.personas(), request.strength, request.safety, options.sampling(config), request.guidance,
         options.seed, options.prompting(), allow_unsafe,
     )  # fmt: skip
     if not settings.safety and not allow_unsafe:

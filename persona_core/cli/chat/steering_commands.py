@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from persona_core.chat.commands import ChatCommand, Confirm, Outcome
 from persona_core.chat.session import ChatSession
 from persona_core.errors import SteeringError
-from persona_core.settings.config import SAFETY, STRONGEST, Safety
+from persona_core.settings.config import LEAST_GUIDANCE, MOST_GUIDANCE, SAFETY, STRONGEST, Safety
 from persona_core.steering.blending import parse_blend
 
 STRENGTHS = {
@@ -31,6 +31,13 @@ def persona(session: ChatSession, value: str) -> Outcome:
 def strength(session: ChatSession, value: str) -> Outcome:
     """Set the strength."""
     session.set_strength(number(value, f"/strength takes a number, 0.0-{STRONGEST}"))
+    return session.status()
+
+
+def guidance(session: ChatSession, value: str) -> Outcome:
+    """Choose how far guided decoding follows the persona."""
+    usage = f"/guidance takes a number, {LEAST_GUIDANCE}-{MOST_GUIDANCE}, or 0 for direct decoding"
+    session.set_guidance(number(value, usage))
     return session.status()
 
 
@@ -132,6 +139,11 @@ COMMANDS = (
         "how strongly; 1.0 is the calibrated dose",
         strength,
         lambda _: STRENGTHS,
+    ),
+    ChatCommand(
+        "guidance", f"/guidance {LEAST_GUIDANCE}-{MOST_GUIDANCE}|0", "how far decoding follows the persona", guidance,
+        lambda _: {"0": "direct: one row a reply", "3": "the calibrated guidance", "5": "beyond calibration"},
+        "A guided reply runs as two rows, with and without the persona, and chooses among words that fit without it.",
     ),
     ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),
     ChatCommand("none", "/none", "the untouched model", none),

@@ -39,6 +39,7 @@ class SteeringOptions(SamplingOptions):
     """How strongly a persona speaks, and whether the floor is held."""
 
     strength: float | None = Field(None, description="0.0-2.0; 1.0 is the calibrated dose")
+    guidance: float | None = Field(None, description="1.0-10.0: how far the persona is followed; 0 decodes directly")
     unsafe: bool | None = Field(None, description="true does not hold the safety floor")
 
 
@@ -107,12 +108,12 @@ class PersonaModel(UnsteeredModel):
 
     def steering(self, options: SamplingOptions, manager: PersonaManager) -> SteeringRequest:
         """Return the persona at the strength of the options, with the floor unless they say `unsafe`."""
-        from persona_core import SteeringRequest
+        from persona_core import as_request
 
         assert isinstance(options, SteeringOptions)
-        strength = manager.config.steering.default_strength if options.strength is None else options.strength
-        held = manager.config.steering.safety or True
-        return SteeringRequest(self.personas(options), strength, False if options.unsafe else held)
+        configured = manager.config.steering
+        held = False if options.unsafe else configured.safety or True
+        return as_request(self.personas(options), configured, options.strength, held, options.guidance)
 
     def personas(self, options: SteeringOptions) -> dict[str, float]:
         """Return persona -> weight."""

@@ -106,7 +106,7 @@ def _check_address(base_url: str | None) -> None:
 
 
 def _settings(arguments: dict[str, Any], manager: PersonaManager) -> Settings:
-    settings = read_settings(arguments, manager.config.steering.default_strength)
+    settings = read_settings(arguments, manager.config)
     for name in settings.steering.personas:
         manager.require(name)
     return settings

@@ -8,10 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from persona_core import App, PersonaManager, SteeringEngine, SteeringRequest, parse_blend, suggestion
+from persona_core import (
+    App,
+    Config,
+    PersonaManager,
+    SteeringEngine,
+    SteeringRequest,
+    as_request,
+    parse_blend,
+    suggestion,
+)
 from persona_core.errors import ConfigError, SteeringError
 
-KNOWN = ("persona", "blend", "strength", "safety", "seed", "max_batch")
+KNOWN = ("persona", "blend", "strength", "guidance", "safety", "seed", "max_batch")
 LARGEST_SEED = 2**63 - 1
 _SWITCH: dict[bool | str, bool | Literal["always"]] = {
     True: True, False: False, "on": True, "off": False, "always": "always",
@@ -28,18 +37,20 @@ class Settings:
     max_batch: int
 
 
-def read_settings(arguments: Mapping[str, object], default_strength: float) -> Settings:
+def read_settings(arguments: Mapping[str, object], config: Config) -> Settings:
     """Return the settings; raise `ConfigError` or `SteeringError` for anything unknown, missing or out of range."""
     for name in arguments:
         if name not in KNOWN:
             raise ConfigError(f"-M {name}: no such setting{suggestion(name, KNOWN)}")
-    strength = arguments.get("strength")
+    strength, guidance = arguments.get("strength"), arguments.get("guidance")
     if strength is not None and not {"persona", "blend"} & set(arguments):
         raise ConfigError("-M strength: say who speaks, with -M persona=NAME or -M blend=sage:0.5,trickster:0.3")
-    steering = SteeringRequest(
+    steering = as_request(
         _personas(arguments.get("persona"), arguments.get("blend")),
-        default_strength if strength is None else _number("strength", strength),
+        config.steering,
+        None if strength is None else _number("strength", strength),
         _safety(arguments.get("safety", True)),
+        None if guidance is None else _number("guidance", guidance),
     )
     return Settings(
         steering,

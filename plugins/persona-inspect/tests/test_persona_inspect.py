@@ -32,7 +32,7 @@ from persona_inspect.provider import PersonaAPI
 from persona_inspect.requests import check_config, messages_of
 from persona_inspect.settings import read_settings
 
-from persona_core import Sampling, SteeringEngine
+from persona_core import Config, Sampling, SteeringEngine
 from persona_core.errors import PersonaError, PromptError, SteeringError
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plain_answers.py"
@@ -279,7 +279,7 @@ def test_wrong_settings_are_one_line_before_anything_runs(arguments: dict[str, A
 def test_a_blend_is_read_as_the_command_line_hands_it_on() -> None:
     as_text, as_list = "sage:0.5,trickster:0.3", ["sage:0.5", "trickster:0.3"]
     for blend in (as_text, as_list):
-        assert read_settings({"blend": blend}, 1.0).steering.personas == {"sage": 0.5, "trickster": 0.3}
+        assert read_settings({"blend": blend}, Config()).steering.personas == {"sage": 0.5, "trickster": 0.3}
 
 
 @pytest.mark.parametrize(
