@@ -45,6 +45,7 @@ def _text(header: VectorHeader, data: dict[str, Any]) -> str:
         f"  model          {model.name} ({model.n_layers} layers of {model.hidden_size}, weights {model.fingerprint})",
         f"  layers         {format_layers(header.target_layers)}: where it is added",
         *_calibration_lines(header.calibration, len(header.target_layers)),
+        *_guided_lines(header.guided),
         *_direction_lines(header, data["norms"]),
         *_likeness_lines(data),
         f"  made           {header.created}, {header.n_rollouts} replies, seed {header.seed}",
@@ -67,6 +68,14 @@ def _calibration_lines(calibration: Calibration | None, n_layers: int) -> list[s
         f"  gain           {calibration.gain:.2f} nats a token: how much more its replies sound like the persona's "
         "own system prompt",
     ]
+
+
+def _guided_lines(guided: Calibration | None) -> list[str]:
+    """Return what strength 1.0 stands for in guided decoding."""
+    if guided is None:
+        return ["  guided         no dose: `persona-steer calibrate` finds it"]
+    figures = f"damage {guided.damage:.2f} and gain {guided.gain:.2f} nats a token"
+    return [f"  guided         dose {guided.dose:.3f} at guidance {guided.guidance:g}: {figures}"]
 
 
 def _direction_lines(header: VectorHeader, norms: Mapping[int, float]) -> list[str]:

@@ -9,6 +9,7 @@ from persona_core.vectors.file import USABLE
 
 if TYPE_CHECKING:
     from persona_core.settings.config import Config
+    from persona_core.vectors.file import Calibration
     from persona_core.vectors.vector import Axis, PersonaVector
 
 _BAR = 30
@@ -31,10 +32,27 @@ def warning_lines(vector: PersonaVector) -> list[str]:
 
 
 def dose_lines(vector: PersonaVector) -> list[str]:
-    """Return a calibrated persona's curve: damage as bars, a mark at the budget, and the dose that was chosen."""
-    calibration = vector.header.calibration
-    assert calibration is not None
-    lines = [f"\n{vector.name}: layers {format_layers(vector.header.target_layers)}, damage in nats/token"]
+    """Return a calibrated persona's curves, of direct and of guided decoding."""
+    layers = format_layers(vector.header.target_layers)
+    calibrations = [one for one in (vector.header.calibration, vector.header.guided) if one is not None]
+    return [
+        line
+        for calibration in calibrations
+        for line in (
+            f"\n{vector.name}: layers {layers}, {decoding(calibration)}, damage in nats/token",
+            *_curve_lines(calibration),
+        )
+    ]
+
+
+def decoding(calibration: Calibration) -> str:
+    """Return how the replies of a calibration were decoded, in words."""
+    return f"guided decoding at {calibration.guidance:g}" if calibration.guidance else "direct decoding"
+
+
+def _curve_lines(calibration: Calibration) -> list[str]:
+    """Return a curve: damage as bars, a mark at the budget, and the dose that was chosen."""
+    lines = []
     for dose, damage, gain in calibration.curve:
         bar = "█" * round(_BAR * min(damage / (2 * calibration.damage_budget), 1))
         mark = "|" if len(bar) < _BAR // 2 else ""

@@ -9,11 +9,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from persona_core import ModelWrapper, SteeringEngine, get_config
+from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import steering_fields
 from persona_core.errors import SafetyUnavailable
 from persona_core.model.compiled import Compilation, CompiledModel, wants_compiling
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
 from persona_core.model.loading.load import LoadedModel
+from persona_core.model.steps import KeptCache
 from persona_core.settings.config import ModelSettings
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -230,3 +232,21 @@ class TestWithTheModel:
                 (heard, stream.reply.receipt.steered_tokens, "".join(again), again.reply.receipt.reused_tokens)
             )
         assert texts[0] == texts[1]
+
+    def test_a_guided_reply_is_the_same_and_leaves_both_lanes_in_the_cache(
+        self, engines: tuple[SteeringEngine, ...]
+    ) -> None:
+        plan = replace(engines[0].plan(engines[0].steering("sage")), guidance=3.0)
+        said, caches = [], []
+        for one_engine in engines:
+            model = one_engine.model
+            row, kept = Row(model.encode(question_messages("What is fire?")), plan), KeptCache([], model.new_cache())
+            for _ in generate_tokens(model, [row], Sampling(12, 0.0), kept=kept):
+                pass
+            said.append(row.tokens)
+            caches.append(kept)
+        assert said[0] == said[1]
+        assert caches[0].tokens == caches[1].tokens
+        for eager, compiled in zip(*(kept.cache.layers for kept in caches), strict=True):
+            assert len(eager.keys) == 2
+            torch.testing.assert_close(eager.keys, compiled.keys, atol=1e-3, rtol=1e-3)
