@@ -27,7 +27,7 @@ from decode_peers import peers
 from persona_core import ModelWrapper, get_config
 from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import steering_fields
-from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens
+from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens, lanes_of
 from persona_core.model.loading.load import LoadedModel
 from persona_core.steering.plan import UNSTEERED, AddDirection, ClampProjection, ProbeProjection, SteeringPlan
 
@@ -35,6 +35,7 @@ QUESTION = "My neighbour plays loud music every night. What should I do?"
 N_LAYERS, ROWS = 8, 8
 PLAIN, BATCHED = "transformers generate", "transformers generate, 8 rows"
 OURS, OURS_BATCHED = "ours, 8 layers added, 8 floored, receipt", "ours, 8 rows, 8 plans, floor, receipt"
+GUIDED, GUIDED_BATCHED = "the same, guided", "ours, 8 rows, 8 plans, floor, receipt, guided"
 
 
 class Bench:
@@ -74,8 +75,8 @@ class Bench:
         armed = arm_rows(self.model, rows)
         for _ in generate_tokens(self.model, rows, Sampling(self.tokens, 0.0), armed=armed):
             pass
-        for place, row in enumerate(rows):
-            steering_fields(row.plan, armed, place)
+        for row, lanes in zip(rows, lanes_of(rows), strict=True):
+            steering_fields(row.plan, armed, *reversed(lanes))
         return [row.tokens for row in rows]
 
     def plan(self) -> SteeringPlan:
@@ -111,15 +112,18 @@ def unit(direction: torch.Tensor) -> torch.Tensor:
 def contestants(bench: Bench) -> dict[str, Work]:
     """Return every contestant's work, batches of 8 rows last."""
     plans = [bench.plan() for _ in range(ROWS)]
+    guided = [replace(plan, guidance=3.0) for plan in plans]
     assert bench.ours([UNSTEERED]) == bench.generate(), "unsteered, ours and transformers' tokens differ"
     return {
         PLAIN: bench.generate,
         "ours, unsteered": lambda: bench.ours([UNSTEERED]),
         OURS: lambda: bench.ours(plans[:1]),
+        GUIDED: lambda: bench.ours(guided[:1]),
         **dict(peers(bench, {item.layer: item.direction for item in plans[0].additions})),
         BATCHED: lambda: bench.generate(ROWS),
         "ours, 8 rows, unsteered": lambda: bench.ours([UNSTEERED] * ROWS),
         OURS_BATCHED: lambda: bench.ours(plans),
+        GUIDED_BATCHED: lambda: bench.ours(guided),
     }
 
 
