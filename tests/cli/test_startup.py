@@ -47,3 +47,21 @@ def test_importing_the_package_does_not_import_torch() -> None:
     program = "import json, sys, persona_core; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert not HEAVY & set(json.loads(done.stdout))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "read"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
+def test_threads_of_torch_wait_asleep_unless_the_user_says_otherwise(given: dict[str, str], read: str) -> None:
+    program = """
+import sys
+from persona_core.cli import main
+sys.argv = ["persona-steer", "--version"]
+try:
+    main()
+finally:
+    import torch
+"""
+    bare = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment = bare | {"OMP_DISPLAY_ENV": "true"} | given
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    assert f"OMP_WAIT_POLICY = '{read}'" in done.stderr
