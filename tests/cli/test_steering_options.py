@@ -11,7 +11,7 @@ from persona_core import PersonaManager, get_config
 from persona_core.cli.steering_options import SteeringOptions, steering_options
 from persona_core.errors import VectorNotFound
 
-NONE = SteeringOptions(None, None, None, None, None, None, None, 0, "", False, False)
+NONE = SteeringOptions(None, None, None, None, None, None, None, None, 0, "", False, False)
 
 
 @pytest.fixture
@@ -29,9 +29,12 @@ def test_what_is_not_given_is_as_configured(manager: PersonaManager) -> None:
 
 
 def test_zero_is_given_and_not_left_out(manager: PersonaManager) -> None:
-    options = replace(NONE, strength=0.0, temperature=0.0)
+    options = replace(NONE, strength=0.0, temperature=0.0, guidance=0.0)
     assert options.request(manager.config, {"sage": 1.0}).strength == 0
     assert options.sampling(manager.config).temperature == 0
+    guided = manager.config.replace({"steering.decoding": "guided"})
+    assert options.request(guided, {"sage": 1.0}).guidance == 0
+    assert NONE.request(guided, {"sage": 1.0}).guidance == 3
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_an_unknown_persona_is_refused_before_a_model_is_loaded(manager: Persona
         replace(NONE, persona="sgae").check(manager)
 
 
-@pytest.mark.parametrize("arguments", ["--strength nan", "--strength 2.1", "--top-p 0", "--seed -1"])
+@pytest.mark.parametrize("arguments", ["--strength nan", "--strength 2.1", "--top-p 0", "--seed -1", "--guidance 11"])
 def test_numbers_out_of_range_are_a_wrong_command_line(arguments: str) -> None:
     @click.command()
     @steering_options
