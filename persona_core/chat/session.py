@@ -236,7 +236,7 @@ class ChatSession:
         prompting = {"off": "", "with": "; with its system prompt", "only": "; by its system prompt alone"}
         words = [
             f"persona {mixture(settings.personas) or 'none'}",
-            f"strength {settings.strength:g}",
+            f"strength {settings.strength:g}{f', guidance {settings.guidance:g}' if settings.guidance else ''}",
             f"safety {safety_words(settings.safety)}{prompting[settings.prompting]}",
             f"{turns} turn{'' if turns == 1 else 's'}",
         ]

@@ -57,7 +57,8 @@ class Chat(RuleBasedStateMachine):
         self.prompting = how
 
     @rule(line=st.sampled_from(
-        ["/persona sagee", "/persona", "/strength 9", "/strength nan", "/blend sage", "/blend sage:x", "/safety maybe",
+        ["/persona sagee", "/persona", "/strength 9", "/strength nan", "/guidance 0.5", "/blend sage", "/blend sage:x",
+         "/safety maybe",
          "/prompt often", "/seed -1", "/temperature hot", "/load gone", "/export x.exe", "/create", "/sve", "/"]
     ))  # fmt: skip
     def wrong(self, line: str) -> None:

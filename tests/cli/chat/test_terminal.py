@@ -36,6 +36,8 @@ TALK = (
     ("/none", r"persona none; strength 1; safety on; 1 turn"),
     ("And water?", r"\[unsteered, \d+ tokens"),
     ("/persona sage", r"persona sage; strength 1; safety on; 2 turns"),
+    ("/guidance 3", r"strength 1, guidance 3; safety on; 2 turns"),
+    ("/guidance 0", r"strength 1; safety on; 2 turns"),
     ("/strength 0.8", r"strength 0.8; safety on; 2 turns"),
     ("/retry", r"\[sage at strength 0.8"),
     ("/retry 0.4", r"\[sage at strength 0.4"),
