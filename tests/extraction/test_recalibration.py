@@ -18,7 +18,9 @@ def test_a_recalibrated_persona_is_saved_with_its_new_curve(tiny_engine: Steerin
     assert vector.header.calibration != before
     assert len(vector.header.calibration.curve) == 8
     assert manager.store.persona("sage").header.calibration == vector.header.calibration
-    assert "sage: calibration" in stages
+    assert vector.header.guided is not None
+    assert vector.header.guided.guidance == 3
+    assert {"sage: calibration, direct", "sage: calibration, guided"} <= set(stages)
 
 
 def test_a_safety_axis_that_separates_nothing_is_refused_and_stays_as_it_was(tiny_engine: SteeringEngine) -> None:
