@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -50,6 +51,8 @@ class Figures(Record):
     centred_identification: Interval
     coherence: Interval
     broken: Interval
+    echo: Interval
+    """The share of a reply's 4-grams of tokens that stand in an earlier reply of the conversation."""
 
 
 class TurnFigures(Figures):
@@ -101,6 +104,7 @@ class _JudgedTurn:
 
     scores: Scores
     losses: Float[Tensor, "persona conversation"]
+    echo: Float[Tensor, "persona conversation"]
     kinds: Kinds
 
 
@@ -118,14 +122,13 @@ def measure_conversations(evaluation: Evaluation) -> ConversationResult:
     """
     said = scenarios()[: evaluation.size.conversations]
     writing = Writing.of([turn for scenario in said for turn in scenario.turns])
-    asked = {group: conditions(evaluation)[group] for group in (VECTORS, PROMPTS)} | {PLAIN: [ReplyCondition(PLAIN)]}
-    held = {group: hold(evaluation, rows, said, group) for group, rows in asked.items()}
+    held = _hold_all(evaluation, said)
     judged: dict[int, dict[str, _JudgedTurn]] = {}
     unreadable: list[BrokenReply] = []
     for turn in READ_TURNS:
         replies = {group: rows[turn - 1] for group, rows in held.items()}
         kinds = broken_by_group(replies, writing)
-        judged[turn] = {group: _judge(evaluation, rows, kinds[group]) for group, rows in replies.items()}
+        judged[turn] = {group: _judge(evaluation, held[group][:turn], kinds[group]) for group in held}
         unreadable += broken_replies(evaluation, replies, kinds)
     first, last = judged[READ_TURNS[0]], judged[READ_TURNS[-1]]
     return ConversationResult(
@@ -136,12 +139,24 @@ def measure_conversations(evaluation: Evaluation) -> ConversationResult:
     )
 
 
+def _hold_all(evaluation: Evaluation, said: Sequence[Scenario]) -> dict[str, list[list[list[JudgedReply]]]]:
+    """Return, group by group, what was replied turn by turn: one row a persona, and one for all unsteered."""
+    groups = conditions(evaluation)
+    asked = {VECTORS: groups[VECTORS], PROMPTS: groups[PROMPTS], PLAIN: [ReplyCondition(PLAIN)]}
+    turns = hold(evaluation, [condition for group in asked.values() for condition in group], said)
+    held, start = {}, 0
+    for group, rows in asked.items():
+        held[group] = [turn[start : start + len(rows)] for turn in turns]
+        start += len(rows)
+    return held
+
+
 def hold(
-    evaluation: Evaluation, conditions: Sequence[ReplyCondition], said: Sequence[Scenario], group: str
+    evaluation: Evaluation, conditions: Sequence[ReplyCondition], said: Sequence[Scenario]
 ) -> list[list[list[JudgedReply]]]:
     """Return, turn by turn, one row of replies a condition, with one reply a scenario.
 
-    All conversations go on side by side, so that each turn is one batch.
+    All conversations go on side by side, so that a turn's replies are sampled together.
     """
     rows = [[_Dialogue(condition, scenario, index) for index, scenario in enumerate(said)] for condition in conditions]
     dialogues = [dialogue for row in rows for dialogue in row]
@@ -154,17 +169,32 @@ def hold(
             evaluation.seed,
             cache=evaluation.replies,
             progress=evaluation.progress,
-            stage=f"conversations: {group}, turn {turn + 1} of {n_turns}",
+            stage=f"conversations: turn {turn + 1} of {n_turns}",
         )
         for dialogue, rollout in zip(dialogues, rollouts, strict=True):
             dialogue.replies.append(last_reply(rollout))
     return [[[dialogue.replies[turn] for dialogue in row] for row in rows] for turn in range(n_turns)]
 
 
-def _judge(evaluation: Evaluation, rows: Rows, kinds: Kinds) -> _JudgedTurn:
-    """Judge the replies of a turn; a single row is that of every persona."""
+def _judge(evaluation: Evaluation, turns: Sequence[Rows], kinds: Kinds) -> _JudgedTurn:
+    """Judge the replies of the last of some turns; a single row is that of every persona."""
+    rows = turns[-1]
     of_everyone = rows if len(rows) > 1 else [*rows] * len(evaluation.personas)
-    return _JudgedTurn(evaluation.judged(of_everyone), own_coherence(evaluation, of_everyone), kinds)
+    return _JudgedTurn(evaluation.judged(of_everyone), own_coherence(evaluation, of_everyone), _echo(turns), kinds)
+
+
+def _echo(turns: Sequence[Rows]) -> Float[Tensor, "row conversation"]:
+    """Return how much of each reply of the last turn was said in the same conversation before."""
+    *earlier, last = turns
+    return torch.tensor(
+        [
+            [
+                statistics.echo(reply.tokens, [rows[row][index].tokens for rows in earlier])
+                for index, reply in enumerate(replies)
+            ]
+            for row, replies in enumerate(last)
+        ]
+    )
 
 
 def _figures(evaluation: Evaluation, turn: int, judged: _JudgedTurn) -> TurnFigures:
@@ -175,6 +205,7 @@ def _figures(evaluation: Evaluation, turn: int, judged: _JudgedTurn) -> TurnFigu
         centred_identification=bootstrap(judged.scores, statistics.centred_identification, seed=seed),
         coherence=mean_interval(judged.losses, seed=seed),
         broken=mean_interval(share, seed=seed),
+        echo=mean_interval(judged.echo, seed=seed),
         kinds=count_kinds([of_reply for row in judged.kinds for of_reply in row]),
         replies=share.numel(),
     )
@@ -188,4 +219,5 @@ def _change(evaluation: Evaluation, first: _JudgedTurn, last: _JudgedTurn) -> Fi
         centred_identification=difference(*scores, statistics.centred_identification, seed=seed),
         coherence=mean_interval(last.losses - first.losses, seed=seed),
         broken=mean_interval(broken(last.kinds) - broken(first.kinds), seed=seed),
+        echo=mean_interval(last.echo - first.echo, seed=seed),
     )

@@ -86,11 +86,11 @@ def sentences(text: str) -> Iterator[str]:
 
 def code_share(text: str) -> float:
     """Return the share of a text's lines that are program code; behind a code fence every line is."""
-    prose, fence, _ = text.partition(_FENCE)
+    prose, *_ = text.partition(_FENCE)
     lines = [line for line in prose.splitlines() if line.strip()]
     fenced = [line for line in text[len(prose) :].splitlines() if line.strip()]
     code = sum(bool(_CODE_LINE.match(line)) for line in lines)
-    return (code + len(fenced)) / max(len(lines) + len(fenced), 1) if fence or code else 0.0
+    return (code + len(fenced)) / max(len(lines) + len(fenced), 1)
 
 
 def _words_in(run: str) -> int:

@@ -98,7 +98,7 @@ def broken(kinds: Kinds) -> Float[Tensor, "row question"]:
 
 def broken_replies(evaluation: Evaluation, groups: Mapping[str, Rows], kinds: Mapping[str, Kinds]) -> list[BrokenReply]:
     """Return every broken reply of every group as it was said."""
-    return [broken for group in groups for broken in _broken_in(evaluation, group, groups[group], kinds[group])]
+    return [reply for group in groups for reply in _broken_in(evaluation, group, groups[group], kinds[group])]
 
 
 def own_coherence(evaluation: Evaluation, rows: Rows) -> Float[Tensor, "persona question"]:

@@ -111,9 +111,20 @@ def repetition(replies: Sequence[Sequence[int]], length: int = 4) -> float:
     return sum(_repeated(reply, length) for reply in replies) / max(len(replies), 1)
 
 
+def echo(reply: Sequence[int], earlier: Sequence[Sequence[int]], length: int = 4) -> float:
+    """Return the share of a reply's 4-grams that already stand in an earlier reply of the same conversation."""
+    said = {gram for tokens in earlier for gram in _grams(tokens, length)}
+    grams = _grams(reply, length)
+    return sum(gram in said for gram in grams) / max(len(grams), 1)
+
+
 def _repeated(reply: Sequence[int], length: int) -> float:
-    grams = [tuple(reply[start : start + length]) for start in range(len(reply) - length + 1)]
+    grams = _grams(reply, length)
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _grams(tokens: Sequence[int], length: int) -> list[tuple[int, ...]]:
+    return [tuple(tokens[start : start + length]) for start in range(len(tokens) - length + 1)]
 
 
 def _won(rows: Float[Tensor, "row column"]) -> int:

@@ -100,7 +100,13 @@ def _conversations(conversations: ConversationResult) -> list[Headline]:
     return [
         Headline(f"identified at turn {last.turn} less turn {first.turn}", str(change[VECTORS].identification), turns),
         Headline(f"broken replies at turn {last.turn}", share_interval(last.broken), broken),
+        Headline(f"echo of earlier replies at turn {last.turn}", share_interval(last.echo), _echoes(conversations)),
     ]
+
+
+def _echoes(conversations: ConversationResult) -> str:
+    groups = conversations.groups
+    return _list([f"{name} {share(groups[name][-1].echo.value)}" for name in (PROMPTS, PLAIN) if name in groups])
 
 
 def _blends(blends: BlendResult) -> list[Headline]:

@@ -10,8 +10,8 @@ from persona_core.evaluation.dose_response import BlendResult, DosePoint, DoseRe
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.evaluation.safety import FloorEffect, SafetyResult
 from persona_core.evaluation.stability import StabilityResult
+from persona_core.reports.conversation_tables import conversation_tables
 from persona_core.reports.effect_tables import damage_tables, effect_tables, voice_tables
-from persona_core.reports.readability_tables import conversation_tables
 from persona_core.reports.tables import Section, Table, share, share_interval
 
 SHOWN_STRENGTHS = (0.5, 1.0, 1.5, 2.0)

@@ -27,12 +27,10 @@ def test_there_are_ten_conversations_of_ten_turns_and_no_turn_stands_in_a_questi
 
 def test_a_turn_is_answered_with_all_that_was_said_before(evaluation) -> None:
     model = evaluation.model
-    first, second = hold(
-        evaluation, [ReplyCondition(PLAIN), ReplyCondition("sage", evaluation.plan("sage"))], SHORT, ""
-    )
+    plan = evaluation.plan("sage")
+    first, second = hold(evaluation, [ReplyCondition(PLAIN), ReplyCondition("sage", plan)], SHORT)
     assert [[reply.question for reply in row] for row in first] == [["Fire?", "Rain?"]] * 2
     assert [[reply.question for reply in row] for row in second] == [["Why?", "When?"]] * 2
-    plan = evaluation.plan("sage")
     said = [
         {"role": "user", "content": "Rain?"},
         {"role": "assistant", "content": first[1][1].text},
@@ -46,14 +44,14 @@ def test_a_turn_is_answered_with_all_that_was_said_before(evaluation) -> None:
 
 def test_the_oldest_turns_are_left_out_where_the_context_has_no_room(evaluation) -> None:
     long = [Scenario(topic="long", turns=tuple(f"{index} " + "rain and fire " * 40 for index in range(4)))]
-    *_, last = hold(evaluation, [ReplyCondition(PLAIN)], long, "")
+    *_, last = hold(evaluation, [ReplyCondition(PLAIN)], long)
     assert last[0][0].question.startswith("3 ")
     assert len(evaluation.model.encode([{"role": "user", "content": long[0].turns[0]}])) > 512 / 4
 
 
 def test_conversations_take_the_system_prompts_in_turn(evaluation) -> None:
     prompts = ReplyCondition("prompts", systems=("You are fire.", "You are rain."))
-    (first, _) = hold(evaluation, [prompts], SHORT, "")
+    (first, _) = hold(evaluation, [prompts], SHORT)
     alone = evaluation.ask([replace(prompts, systems=("You are fire.",))], "", ["Fire?"])[0][0]
     assert first[0][0].tokens == alone.tokens
 
@@ -66,7 +64,8 @@ def test_every_group_is_read_at_three_turns_and_compared(evaluation) -> None:
     for group, turns in result.groups.items():
         assert [figures.turn for figures in turns] == list(READ_TURNS)
         assert {figures.replies for figures in turns} == {2 if group == PLAIN else 4}
-        for figure in ("identification", "centred_identification", "coherence", "broken"):
+        assert turns[0].echo.value == 0
+        for figure in ("identification", "centred_identification", "coherence", "broken", "echo"):
             change = getattr(turns[-1], figure).value - getattr(turns[0], figure).value
             assert getattr(result.change[group], figure).value == pytest.approx(change, abs=2e-4)
     assert {figures.identification.value for figures in result.groups[PLAIN]} == {0.5}

@@ -89,3 +89,10 @@ def test_a_difference_is_of_the_same_questions_and_has_the_sign_of_the_better():
     assert ahead.low > 0.3
     behind = stats.difference(scores(questions=6), perfect(), stats.identification)
     assert (behind.value, behind.low, behind.high) == (-ahead.value, -ahead.high, -ahead.low)
+
+
+def test_an_echo_is_the_share_of_runs_of_four_tokens_that_an_earlier_reply_holds():
+    assert stats.echo([1, 2, 3, 4, 5], [[9, 1, 2, 3, 4, 9]]) == 0.5
+    assert stats.echo([1, 2, 3, 4, 5], [[1, 2, 3], [4, 5]]) == 0
+    assert stats.echo([1, 2, 3, 4, 1, 2, 3, 4], []) == 0
+    assert stats.echo([1, 2], [[1, 2]]) == 0

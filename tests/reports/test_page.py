@@ -121,7 +121,7 @@ def test_the_headlines_come_first(page: str) -> None:
 
 def test_the_headlines_are_those_of_the_page(report: EvaluationReport, page: str) -> None:
     text, lines = unescape(page), headlines(report)
-    assert len(lines) == 19
+    assert len(lines) == 20
     for line in lines:
         assert line.name in text
         assert line.figure in text

@@ -1,18 +1,17 @@
-"""Readability tables: every group and every turn, and nothing of an earlier report that has no such figures."""
+"""Readability tables: every group, and nothing of an earlier report that has no such figures."""
 
 from persona_core.evaluation.broken import KINDS
-from persona_core.evaluation.conversations import READ_TURNS
-from persona_core.evaluation.effect import PROMPTS, RANDOM, VECTORS
+from persona_core.evaluation.effect import RANDOM
 from persona_core.evaluation.readability import PLAIN
 from persona_core.evaluation.report import EvaluationReport
 from persona_core.reports.page import html
-from persona_core.reports.readability_tables import conversation_tables, readability_tables
+from persona_core.reports.readability_tables import readability_tables
 from persona_core.reports.terminal import tables
 
 
 def test_every_group_and_the_unsteered_replies_have_a_row(report: EvaluationReport) -> None:
     assert report.effect is not None
-    figures, kinds, coherence, broken, said = readability_tables(report.effect)
+    figures, kinds, coherence, broken, *details, said = readability_tables(report.effect)
     names = [*report.effect.groups, PLAIN]
     assert [row[0] for row in figures.rows] == [row[0] for row in kinds.rows] == names
     assert figures.rows[0][1:3] == ("1.30 [1.23, 1.37]", "3.9% [2.9, 4.9]")
@@ -21,6 +20,7 @@ def test_every_group_and_the_unsteered_replies_have_a_row(report: EvaluationRepo
     for table in (coherence, broken):
         assert table.columns == ("persona", *(name for name in names if name != RANDOM))
         assert [row[0] for row in table.rows] == report.effect.personas
+    assert [(table.columns, table.detail) for table in details] == [(("persona", RANDOM), True)] * 2
     assert said.rows == (
         ("persona vectors: creator", "loop", "How do I rest?", "the night <i>the night</i> the night"),
     )
@@ -34,15 +34,6 @@ def test_a_share_that_cannot_be_taken_is_a_dash(report: EvaluationReport) -> Non
     readability = report.effect.readability.model_copy(update={"groups": groups})
     figures, *_ = readability_tables(report.effect.model_copy(update={"readability": readability}))
     assert figures.rows[-1][-1] == "-"
-
-
-def test_every_group_has_a_row_a_turn_and_one_of_its_change(report: EvaluationReport) -> None:
-    assert report.conversations is not None
-    by_turn, kinds, _ = conversation_tables(report.conversations)
-    turns = [*(str(turn) for turn in READ_TURNS), "10 less 1"]
-    assert [row[:2] for row in by_turn.rows] == [(name, turn) for name in (VECTORS, PROMPTS, PLAIN) for turn in turns]
-    assert len(kinds.rows) == 3 * len(READ_TURNS)
-    assert {len(row) for row in by_turn.rows} == {len(by_turn.columns)}
 
 
 def test_a_report_of_an_earlier_version_is_read_and_shown_without_these_figures(report: EvaluationReport) -> None:

@@ -133,7 +133,7 @@ def _turn(turn: int) -> TurnFigures:
 
 
 def _turn_figures(value: float) -> dict[str, Interval]:
-    figures = ("identification", "centred_identification", "coherence", "broken")
+    figures = ("identification", "centred_identification", "coherence", "broken", "echo")
     return {figure: _interval(value + 0.017 * index, 0.02) for index, figure in enumerate(figures)}
 
 
