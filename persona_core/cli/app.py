@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -115,8 +116,11 @@ def announcement(distribution: Distribution) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line to stderr: a note, a warning or progress, which is not the command's result."""
-    click.echo(line, err=True)
+    """Print a line to stderr: a note, a warning or progress, which is not the command's result.
+
+    `print` writes where a spinner has redirected stderr to, above itself; `click.echo` would write into its line.
+    """
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

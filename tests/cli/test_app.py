@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from persona_core.cli.app import App, progress_bar, read_stdin
+from persona_core.cli.app import App, progress_bar, read_stdin, say, waiting
 from persona_core.errors import ConfigError, PromptError
 from persona_core.plugins.loading import load_plugins
 from persona_core.settings.installed import LoadFailure
@@ -47,6 +47,12 @@ def test_without_a_terminal_progress_is_a_line_at_each_quarter(capsys: pytest.Ca
         for done in range(101):
             progress("replies", done, 100)
     assert capsys.readouterr().err.splitlines() == [f"replies: {done} of 100" for done in (0, 25, 50, 75, 100)]
+
+
+def test_without_a_terminal_waiting_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("loading the model"):
+        say("downloading")
+    assert capsys.readouterr() == ("", "downloading\n")
 
 
 def test_standard_input_that_is_no_text_is_an_error() -> None:

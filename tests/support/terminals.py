@@ -12,7 +12,7 @@ import termios
 import time
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
-CTRL_D = "\x04"
+CTRL_C, CTRL_D = "\x03", "\x04"
 
 
 class Terminal:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminals import Terminal
+from terminals import CTRL_C, Terminal
 
 from persona_core.cli.chat.registry import all_commands
 from persona_core.plugins.loading import load_plugins
 
 PASTE = "\x1b[200~{}\x1b[201~"
-ALT_ENTER, CTRL_C = "\x1b\r", "\x03"
+ALT_ENTER = "\x1b\r"
 QUICK = ("--max-new-tokens", "12", "--temperature", "0")
 CONTEXT = 256
 CACHE_BYTES = 30 * 2 * 3 * 64 * 4
