@@ -7,6 +7,7 @@ which the questions take in turn, and the vector under these prompts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -100,13 +101,13 @@ def conditions(evaluation: Evaluation) -> dict[str, list[ReplyCondition]]:
 
 
 def randomised(plan: SteeringPlan, seed: int) -> SteeringPlan:
-    """Return the plan with a random direction of the same length in place of each addition."""
+    """Return the plan with a random direction of the same length in place of each addition; all else stays."""
     generator = torch.Generator().manual_seed(seed)
     additions = []
     for addition in plan.additions:
         direction = torch.randn(addition.direction.shape, generator=generator)
         additions.append(AddDirection(addition.layer, direction / direction.norm() * addition.direction.norm()))
-    return SteeringPlan(tuple(additions), plan.clamps, plan.probes, f"random {plan.label}")
+    return replace(plan, additions=tuple(additions), label=f"random {plan.label}")
 
 
 def damage(

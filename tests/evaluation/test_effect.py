@@ -1,5 +1,7 @@
 """Effect: groups of conditions, controls of the same length, and figures of real replies."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,6 +35,7 @@ def test_a_random_control_has_the_length_and_layers_of_the_vector(evaluation):
         assert float(one.direction.norm()) == pytest.approx(length, rel=1e-4)
         assert abs(float(one.direction @ other.direction)) < 0.7 * length**2
     assert control.clamps == plan.clamps
+    assert randomised(replace(plan, guidance=3.0), 1).guidance == 3.0
     assert not torch.equal(randomised(plan, 2).additions[0].direction, control.additions[0].direction)
 
 
