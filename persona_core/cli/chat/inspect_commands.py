@@ -92,8 +92,14 @@ def _token_by_token(session: ChatSession, turn: Turn, name: str, width: int) -> 
         ends = f"{min(values):+.2f} to {max(values):+.2f}"
     else:
         held = "" if turn.receipt.floor else ", which was not held"
-        ends = f"from {above(min(values) - floor)} to {above(max(values) - floor)} the floor{held}"
+        ends = f"{_from_to(min(values) - floor, max(values) - floor)} the floor{held}"
     return [f"{AXES.get(name, name)}, token by token: {ends}", f"  {curve(values, width)}"]
+
+
+def _from_to(low: float, high: float) -> str:
+    """Return two distances above a bound in words, the side named once where it is the same."""
+    to = above(high)
+    return f"from {above(low).removesuffix(to[to.index(' ') :])} to {to}"
 
 
 def _axis_by_turn(name: str, turns: list[Turn], edge: float | None) -> str:

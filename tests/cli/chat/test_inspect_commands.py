@@ -46,7 +46,7 @@ def test_safety_has_one_scale_the_distance_above_the_floor(tiny_engine: Steering
     distances = [value - floor for value in turn.projections["safety"]]
     why, drift = str(type_line(session, "/why")), str(type_line(session, "/drift"))
     assert f"lowest {above(turn.receipt.floor.lowest_before)} it before" in why
-    assert f"safety axis, token by token: from {above(min(distances))} to {above(max(distances))} the floor\n" in why
+    assert f"safety axis, token by token: from {min(distances):.2f} to {above(max(distances))} the floor\n" in why
     assert f"{turn.receipt.safety_projection - floor:+.2f}  sage" in drift.partition("above the floor (┊)")[2]
 
 
