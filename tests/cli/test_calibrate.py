@@ -33,8 +33,10 @@ def test_the_curve_of_a_persona_is_shown_and_stored(
     shown = capsys.readouterr()
     stored = manager.store.persona("trickster").header
     assert stored.calibration is not None
+    assert stored.guided is not None
     assert shown.out.startswith("\ntrickster: layers ")
-    assert shown.out.count("  dose 0.") == len(stored.calibration.curve)
-    assert f"strength 1.0 = dose {stored.calibration.dose:.3f}" in shown.out
+    for calibration in (stored.calibration, stored.guided):
+        assert f"strength 1.0 = dose {calibration.dose:.3f}" in shown.out
+    assert shown.out.count("  dose 0.") == len(stored.calibration.curve) + len(stored.guided.curve)
     assert "trickster: calibration" in shown.err
     assert [f"Warning: {warning}" in shown.err for warning in stored.warnings] == [True] * len(stored.warnings)

@@ -33,7 +33,8 @@ def test_create_from_a_description_makes_a_persona_that_speaks(run: Run, tiny: N
     done = run("create", "pirate", "--description", "a grumpy pirate captain")
     assert f"wrote {workspace_folder / 'archetypes' / 'pirate.yaml'}" in done.stdout
     assert "pirate: 4 replies" in done.stdout
-    assert "pirate: calibration: 32 of 32" in done.stderr
+    assert "pirate: calibration, direct: 32 of 32" in done.stderr
+    assert "pirate: calibration, guided: 32 of 32" in done.stderr
     rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
     assert rows["pirate"]["dose"] > 0
     assert rows["pirate"]["source"] == "workspace"
@@ -41,7 +42,7 @@ def test_create_from_a_description_makes_a_persona_that_speaks(run: Run, tiny: N
     assert found["description"] == "a grumpy pirate captain"
     assert found["archetype"] == "pirate"
     assert found["file"].startswith(str(workspace_folder))
-    assert "strength 1.0 = dose" in run("info", "pirate").stdout
+    assert "strength 1.0   adds " in run("info", "pirate").stdout
     said = run("generate", "What is fire?", "--persona", "pirate", "--max-new-tokens", "6")
     assert said.stdout.strip()
     assert said.stderr.startswith("[pirate at strength 1: ")
