@@ -82,10 +82,9 @@ class ChatSession:
 
     def steering(self, personas: Mapping[str, float] | None = None) -> SteeringRequest:
         """Return the request that the settings make for these personas, or for the chat's own."""
-        weights = self.settings.personas if personas is None else personas
         settings = self.settings
-        personas = steered(weights, settings.prompting)
-        return SteeringRequest(personas, settings.strength, settings.safety, settings.guidance)
+        weights = steered(settings.personas if personas is None else personas, settings.prompting)
+        return SteeringRequest(weights, settings.strength, settings.safety, settings.guidance)
 
     def set_personas(self, weights: Mapping[str, float]) -> None:
         """Steer with these personas from now on; raise `VectorNotFound` for one that is not extracted."""
@@ -236,7 +235,7 @@ class ChatSession:
         prompting = {"off": "", "with": "; with its system prompt", "only": "; by its system prompt alone"}
         words = [
             f"persona {mixture(settings.personas) or 'none'}",
-            f"strength {settings.strength:g}{f', guidance {settings.guidance:g}' if settings.guidance else ''}",
+            pull(settings.strength, settings.guidance),
             f"safety {safety_words(settings.safety)}{prompting[settings.prompting]}",
             f"{turns} turn{'' if turns == 1 else 's'}",
         ]
@@ -290,8 +289,12 @@ class ChatSession:
             return
         receipt = turns[-1].receipt
         if receipt.personas and known.issuperset(receipt.personas):
-            self.settings.personas, self.settings.strength = dict(receipt.personas), receipt.strength
-            self.notes.append(f"it goes on as {mixture(receipt.personas)} at strength {receipt.strength:g}")
+            settings = self.settings
+            settings.personas, settings.strength = dict(receipt.personas), receipt.strength
+            settings.guidance = receipt.guidance
+            self.notes.append(
+                f"it goes on as {mixture(receipt.personas)} at {pull(settings.strength, settings.guidance)}"
+            )
 
     def _warn_of_drift(self, turn: Turn) -> None:
         edge, projection = self.calibrated_edge(), turn.receipt.assistant_projection
@@ -318,6 +321,11 @@ class ChatSession:
             axis = self.manager.store.axis(axis_name, self.engine.model.identity)
             self.percentiles[axis_name] = float(axis.percentile(level)[layer])
         return self.percentiles.get(axis_name)
+
+
+def pull(strength: float, guidance: float) -> str:
+    """Return how strongly a chat is steered, as the chat shows it."""
+    return f"strength {strength:g}{f', guidance {guidance:g}' if guidance else ''}"
 
 
 def safety_words(safety: Safety) -> str:

@@ -24,10 +24,11 @@ def build_plan(
     history: Sequence[Mapping[str, float]] = (),
 ) -> SteeringPlan:
     """Return the plan that serves a request; raise a `SteeringError` or `VectorError` where none can."""
-    vectors = {name: manager.persona(name, model.identity).decoded(bool(request.guidance)) for name in request.personas}
-    parts = [WeightedVector(vector, request.personas[name]) for name, vector in vectors.items()]
+    vectors = {name: manager.persona(name, model.identity) for name in request.personas}
+    parts = [
+        WeightedVector(vectors[name].decoded(bool(request.guidance)), weight) for name, weight in request.active.items()
+    ]
     probes = _probes(model, manager)
-    parts = [part for part in parts if part.weight] if request.active else []
     if request.holds_floor:
         _check_layers(model, parts)
     bounds = _bounds(model, manager, history) if request.holds_floor else ()

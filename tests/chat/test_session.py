@@ -157,6 +157,7 @@ def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny_en
     session = new_session(tiny_engine, allow_unsafe=True)
     session.set_personas({"sage": 0.5})
     session.set_strength(0.5)
+    session.set_guidance(2.0)
     session.set_safety(False)
     talk(session)
     session.save_as("as-before")
@@ -165,7 +166,8 @@ def test_a_session_goes_on_as_it_was_steered_but_never_without_the_floor(tiny_en
     for each in (other, chosen):
         each.resume("as-before")
     assert (other.settings.personas, other.settings.strength, other.settings.safety) == ({"sage": 0.5}, 0.5, True)
-    assert other.notes == ["it goes on as sage 0.5 at strength 0.5"]
+    assert other.settings.guidance == 2.0
+    assert other.notes == ["it goes on as sage 0.5 at strength 0.5, guidance 2"]
     assert (chosen.settings.personas, chosen.notes) == ({"trickster": 1.0}, [])
 
 

@@ -11,7 +11,7 @@ from persona_core import SteeringEngine
 from persona_core.engine import engine as engine_module
 from persona_core.engine.planning import build_plan
 from persona_core.engine.request import SteeringRequest
-from persona_core.errors import SafetyUnavailable
+from persona_core.errors import SafetyUnavailable, SteeringError
 from persona_core.model.decoding import Sampling
 from persona_core.vectors import file as vector_file
 
@@ -107,3 +107,14 @@ def test_always_without_an_axis_is_refused_and_never_served_without_a_floor(tiny
             tiny_engine.generate(["Hi"], safety="always", sampling=SHORT)
     finally:
         axis.write_bytes(kept)
+
+
+def test_guidance_asks_a_guided_dose_only_of_personas_that_count(tiny_engine: SteeringEngine) -> None:
+    manager = tiny_engine.manager
+    direct_only = manager.store.persona("sage").with_header(name="direct", guided=None)
+    manager.save(direct_only)
+    silent = SteeringRequest({"direct": 0.0, "trickster": 1.0}, 1.0, guidance=2.0)
+    assert tiny_engine.plan(silent).label == "trickster"
+    assert tiny_engine.plan(SteeringRequest({"direct": 1.0}, 0.0, guidance=2.0)).additions == ()
+    with pytest.raises(SteeringError, match="direct has no dose for guided decoding"):
+        tiny_engine.plan(SteeringRequest({"direct": 1.0}, 1.0, guidance=2.0))

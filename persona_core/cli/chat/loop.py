@@ -13,7 +13,7 @@ from persona_core.chat.log import interrupted_session, session_names
 from persona_core.chat.session import ChatSession
 from persona_core.cli.app import progress_bar
 from persona_core.cli.chat.editor import Editor
-from persona_core.cli.chat.registry import Registry, run_line
+from persona_core.cli.chat.registry import Registry, run_line, with_slashes
 from persona_core.cli.chat.screen import Screen
 from persona_core.cli.chat.status_line import Speed, status_line
 from persona_core.engine.engine import ReplyStream
@@ -92,7 +92,7 @@ class Loop:
             if line:
                 self._handle(line)
         except PersonaError as error:
-            self.screen.note(f"Error: {error}")
+            self.screen.note(f"Error: {with_slashes(str(error), self.registry)}")
         except KeyboardInterrupt:
             self.screen.note("(Ctrl-D or /quit leaves)")
         except (EOFError, Leave):

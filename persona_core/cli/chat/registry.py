@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from persona_core.base.names import nearest
@@ -12,6 +13,8 @@ from persona_core.errors import PluginError, SteeringError
 from persona_core.settings.installed import PluginManager
 
 Registry = Mapping[str, ChatCommand]
+_OPTION = re.compile(r"`--([a-z]+)( [^`]*)?`")
+"""An option of the command line that an error advises, as in "decode directly with `--guidance 0`"."""
 
 
 def all_commands(plugins: PluginManager) -> dict[str, ChatCommand]:
@@ -36,6 +39,15 @@ def run_line(registry: Registry, session: ChatSession, line: str) -> Outcome:
     if name not in registry:
         raise SteeringError(f"no command /{name}{_near(registry, name)}")
     return registry[name].run(session, value.strip())
+
+
+def with_slashes(advice: str, registry: Registry) -> str:
+    """Return an error's text with the options that it advises as the slash commands of the same names."""
+
+    def slash(option: re.Match[str]) -> str:
+        return f"`/{option[1]}{option[2] or ''}`" if option[1] in registry else option[0]
+
+    return _OPTION.sub(slash, advice)
 
 
 def help_text(registry: Registry, value: str) -> str:

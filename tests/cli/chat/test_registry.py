@@ -5,6 +5,7 @@ from chats import COMMANDS, new_session, type_line
 
 from persona_core import SteeringEngine
 from persona_core.chat.commands import Leave
+from persona_core.cli.chat.registry import all_commands, with_slashes
 from persona_core.errors import SteeringError
 
 
@@ -17,3 +18,14 @@ def test_help_knows_every_command_and_the_nearest(tiny_engine: SteeringEngine) -
         type_line(session, "/help persno")
     with pytest.raises(Leave):
         type_line(session, "/quit")
+
+
+def test_an_error_in_a_chat_advises_slash_commands(tiny_engine: SteeringEngine) -> None:
+    registry = all_commands(tiny_engine.manager.plugins)
+    said = with_slashes(
+        "decode directly with `--guidance 0`, or `--safety off`, or start it with `--resume x`", registry
+    )
+    assert said == "decode directly with `/guidance 0`, or `/safety off`, or start it with `--resume x`"
+    assert (
+        with_slashes("start it with `--allow-unsafe`; --seed 1", registry) == "start it with `--allow-unsafe`; --seed 1"
+    )
