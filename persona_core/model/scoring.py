@@ -35,6 +35,16 @@ def token_log_probs(
     return _tokens(model, prompts, replies, UNSTEERED)
 
 
+def prediction_log_probs(
+    model: ModelWrapper,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    plan: SteeringPlan = UNSTEERED,
+) -> Iterator[Float[Tensor, "token vocab"]]:
+    """Yield, for each row, the log-probabilities of every token at each place of its reply; all rows are one batch."""
+    return _log_probs(model, prompts, replies, plan)
+
+
 def next_logits(
     model: ModelWrapper, prompts: Sequence[Sequence[int]], plan: SteeringPlan = UNSTEERED
 ) -> Float[Tensor, "row vocab"]:
@@ -80,13 +90,14 @@ def _cost(
 ) -> tuple[Float[Tensor, "token"], Float[Tensor, "token"]]:
     """Return each token's KL from `plain` to `steered`, and 1 where both have the same likeliest successor, else 0.
 
-    Tokens that `steered` never predicts are left out of both.
+    The KL leaves out tokens that `steered` never predicts.
     """
+    kept = (plain.argmax(-1) == steered.argmax(-1)).float()
     never = steered == -torch.inf
     if bool(never.any()):
         plain, steered = torch.log_softmax(plain.masked_fill(never, -torch.inf), -1), steered.masked_fill(never, 0)
     kl = (plain.exp() * (plain.masked_fill(never, 0) - steered)).sum(-1)
-    return kl, (plain.argmax(-1) == steered.argmax(-1)).float()
+    return kl, kept
 
 
 def plan_gain(

@@ -12,6 +12,7 @@ from persona_core.base.messages import question_messages
 from persona_core.engine.receipt import FloorReceipt, steering_fields
 from persona_core.model.decoding import Row, Sampling, arm_rows, generate_tokens, lanes_of, pick
 from persona_core.model.guidance import PLAUSIBLE, mixed
+from persona_core.model.scoring import plan_cost
 from persona_core.steering.plan import UNSTEERED, AddDirection, SteeringPlan
 
 GREEDY, WARM = Sampling(6, 0.0), Sampling(8, 1.0, 0.9)
@@ -121,6 +122,14 @@ def test_a_chat_that_goes_on_in_its_cache_says_what_a_new_one_says(tiny_engine: 
     list(anew)
     assert on.reply.receipt.reused_tokens > 0
     assert on.row.tokens == anew.row.tokens
+
+
+def test_a_guided_plan_that_hardly_steers_keeps_the_likeliest_token(model: ModelWrapper, plan: SteeringPlan) -> None:
+    weak = tuple(AddDirection(one.layer, 1e-4 * one.direction) for one in plan.additions)
+    _, kept = plan_cost(
+        model, [model.encode(question_messages("What is fire?"))], [[20, 21, 22]], SteeringPlan(weak, guidance=3.0)
+    )
+    assert kept > 0.5
 
 
 def test_the_receipt_says_that_the_reply_was_guided(tiny_engine: SteeringEngine) -> None:
