@@ -11,8 +11,9 @@ from torch import Tensor
 
 from persona_core.base.progress import Progress, silent
 from persona_core.extraction.activations import ActivationExtractor, Activations
-from persona_core.extraction.calibration import calibrate
+from persona_core.extraction.calibration import calibrate, placed
 from persona_core.extraction.data import persona_dataset
+from persona_core.extraction.distillation import fit_persona
 from persona_core.model.gradient import reply_gradient
 from persona_core.model.rollouts import Rollout
 from persona_core.model.wrapper import ModelWrapper
@@ -62,8 +63,11 @@ def extract_persona(
     baseline = manager.store.baseline(model.identity)
     dataset = persona_dataset(manager, name)
     extractor = ActivationExtractor(model, manager.config, progress=progress)
-    raw_persona = measure_persona(extractor, manager, dataset, replies or persona_replies(extractor, dataset, name))
+    replies = replies or persona_replies(extractor, dataset, name)
+    raw_persona = measure_persona(extractor, manager, dataset, replies)
     vector = _uncalibrated(manager, name, dataset, raw_persona, baseline)
+    vector = placed(model, vector, dataset, manager, progress=progress)
+    vector = fit_persona(extractor, manager, vector, dataset, replies.activations.rollouts)
     measured = with_stability(vector, raw_persona.agreement, comparable(manager, vector))
     calibrated = calibrate(model, measured, dataset, manager, progress=progress)
     if save:

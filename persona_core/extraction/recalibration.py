@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from persona_core.base.progress import Progress, silent
 from persona_core.extraction.assistant_axis import AxisExtraction, separation
-from persona_core.extraction.calibration import calibrate
+from persona_core.extraction.calibration import calibrate, placed
 from persona_core.extraction.data import persona_dataset, safety_dataset
 from persona_core.extraction.floor_calibration import calibrate_floor
 from persona_core.extraction.safety_axis import check_axis, scripted_means
@@ -19,7 +19,9 @@ def recalibrate_persona(
 ) -> PersonaVector:
     """Find a stored persona's dose and layers anew, save it in the workspace and return it."""
     vector = manager.persona(name, model.identity)
-    calibrated = calibrate(model, vector, persona_dataset(manager, name), manager, progress=progress)
+    dataset = persona_dataset(manager, name)
+    vector = placed(model, vector, dataset, manager, progress=progress)
+    calibrated = calibrate(model, vector, dataset, manager, progress=progress)
     manager.save(calibrated)
     return calibrated
 

@@ -1,7 +1,7 @@
 """Guidance: samples between a steered row and its companion, the same tokens read without the persona.
 
 With `a` and `b` the log-probabilities of the companion and of the steered row, tokens are sampled from `a + g (b - a)`
-(classifier-free guidance, arXiv 2306.17806) among those that are plausible without the persona: `p_a >= 0.05 max p_a`
+(classifier-free guidance, arXiv 2306.17806) among those that are plausible without the persona: `p_a >= 0.1 max p_a`
 (contrastive decoding, arXiv 2210.15097). The persona then chooses among words that fit, and brings in none that do not.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from persona_core.steering.plan import SteeringPlan
 
-PLAUSIBLE = 0.05
+PLAUSIBLE = 0.1
 """The least probability of a sampled token in the companion, as a share of that of its likeliest token."""
 
 

@@ -88,10 +88,13 @@ class ExtractionSettings(_Section):
         ("25%-50%", "35%-60%"),
         description="other layers that calibration tries; it keeps those that are clearly better",
     )
+    fit_steps: int = Field(
+        24, ge=0, le=1000, description="steps that fit a vector to the persona's prompts; 0 takes the first one alone"
+    )
     shared_fraction: float = Field(
         0.0, ge=0, le=1, description="how much of what all personas share stays in each vector"
     )
-    damage_budget: float = Field(0.5, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency")
+    damage_budget: float = Field(0.3, gt=0, le=5, description="nats per token that strength 1.0 may cost in fluency")
     reference_archetypes: tuple[Name, ...] = Field(
         ("creator", "explorer", "guardian", "sage", "trickster"),
         min_length=2,
@@ -120,7 +123,7 @@ class SteeringSettings(_Section):
         description="guided (two rows a reply: the persona chooses among words that fit) or direct (one row)",
     )
     guidance: float = Field(
-        3.0,
+        2.0,
         ge=LEAST_GUIDANCE,
         le=MOST_GUIDANCE,
         description="how far past the unsteered prediction guided decoding follows the persona",

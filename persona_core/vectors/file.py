@@ -97,6 +97,8 @@ class VectorHeader(Record):
     target_layers: tuple[int, ...] = ()
     seed: int = 0
     n_rollouts: int = 0
+    fit_steps: int = 0
+    """Steps that the directions were fitted with; 0 where they are the mean difference and gradient themselves."""
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     measured: dict[str, float | list[float] | dict[str, float]] = Field(default_factory=dict)

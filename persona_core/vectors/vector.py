@@ -21,7 +21,8 @@ class PersonaVector:
     """The directions that a persona moves the residual stream along.
 
     Row `i` of `directions` belongs to the stream after block `i` (0-based), is float32, and points from the default
-    assistant toward the persona. `raw` is the mean difference and `gradient` the gradient that extraction made it
+    assistant toward the persona. Where the header counts `fit_steps`, the target layers' rows are what was fitted, in
+    units of the stream. `raw` is the mean difference and `gradient` the gradient that extraction made it
     from, both before centring; `gradient` is None where it used the mean difference alone. `residual_norm` is the
     stream's median length at each layer.
     """
@@ -36,6 +37,13 @@ class PersonaVector:
     def name(self) -> str:
         """The persona's name."""
         return self.header.name
+
+    @property
+    def own_dose(self) -> float:
+        """The dose at which the stored directions would be added as they are: the mean over the target layers."""
+        layers = list(self.header.target_layers)
+        shares = self.directions[layers].norm(dim=-1) / self.residual_norm[layers]
+        return float(shares.mean()) * len(layers)
 
     def displacement(self, dose: float | None = None) -> Float[Tensor, "layer hidden"]:
         """Return what strength 1.0 adds at each layer; zero outside the target layers.

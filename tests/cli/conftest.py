@@ -39,7 +39,7 @@ def run(cli: click.Group, workspace_folder: Path) -> Run:
 @pytest.fixture
 def tiny(run: Run, workspace_folder: Path) -> None:
     """Make extraction and calibration short: few replies of few tokens, and one question that calibration asks."""
-    settings = {"system_prompts": 2, "questions": 2, "max_new_tokens": 4, "batch_size": 4}
+    settings = {"system_prompts": 2, "questions": 2, "max_new_tokens": 4, "batch_size": 4, "fit_steps": 2}
     for key, value in settings.items():
         run("config", "set", f"extraction.{key}", str(value))
     run("config", "set", "extraction.reference_archetypes", "[own, other]")

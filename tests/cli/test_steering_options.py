@@ -34,7 +34,7 @@ def test_zero_is_given_and_not_left_out(manager: PersonaManager) -> None:
     assert options.sampling(manager.config).temperature == 0
     guided = manager.config.replace({"steering.decoding": "guided"})
     assert options.request(guided, {"sage": 1.0}).guidance == 0
-    assert NONE.request(guided, {"sage": 1.0}).guidance == 3
+    assert NONE.request(guided, {"sage": 1.0}).guidance == 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ SMALL = {
     "extraction.system_prompts": 2,
     "extraction.questions": 2,
     "extraction.max_new_tokens": 4,
+    "extraction.fit_steps": 2,
 }
 
 

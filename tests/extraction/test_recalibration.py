@@ -19,7 +19,7 @@ def test_a_recalibrated_persona_is_saved_with_its_new_curve(tiny_engine: Steerin
     assert len(vector.header.calibration.curve) == 8
     assert manager.store.persona("sage").header.calibration == vector.header.calibration
     assert vector.header.guided is not None
-    assert vector.header.guided.guidance == 3
+    assert vector.header.guided.guidance == 2
     assert {"sage: calibration, direct", "sage: calibration, guided"} <= set(stages)
 
 

@@ -142,7 +142,7 @@ COMMANDS = (
     ),
     ChatCommand(
         "guidance", f"/guidance {LEAST_GUIDANCE}-{MOST_GUIDANCE}|0", "how far decoding follows the persona", guidance,
-        lambda _: {"0": "direct: one row a reply", "3": "the calibrated guidance", "5": "beyond calibration"},
+        lambda _: {"0": "direct: one row a reply", "2": "the calibrated guidance", "4": "beyond calibration"},
         "A guided reply runs as two rows, with and without the persona, and chooses among words that fit without it.",
     ),
     ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),
