@@ -12,6 +12,7 @@ from persona_core.base.progress import Progress, silent
 from persona_core.errors import PersonaError, PluginError
 from persona_core.plugins.findings import Skipped, Wrong
 from persona_core.settings.installed import object_name
+from persona_core.settings.model_source import ModelScheme
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def check_object(hook: str, value: Any) -> str:
     """Return words that say that an object passes; raise `Wrong`, or what its check raises, where it does not."""
-    contract = contract_of(hook)
+    contract = _SCHEME if isinstance(value, ModelScheme) else contract_of(hook)
     missing = [member for member in contract.members if not hasattr(value, member)]
     if missing:
         raise Wrong(
@@ -97,6 +98,8 @@ CONTRACTS = {
     ),
 }
 """Hook -> the contract of its objects."""
+_SCHEME = Contract("kind of model", ("name", "usage", "summary", "source"), passed="has what a kind of model needs")
+"""Of what `register_models` returns beside aliases."""
 
 
 class _ReadsModel(Exception):

@@ -13,6 +13,7 @@ from persona_core.errors import PersonaError
 from persona_core.evaluation.judges import LogProbJudge
 from persona_core.plugins.findings import Skipped, Wrong
 from persona_core.plugins.inventory import FOLDERS, NAMED_HOOKS
+from persona_core.settings.model_source import ModelScheme, ModelSource
 from persona_core.testing.package.objects import CONTRACTS, check_object, contract_of, name_of
 
 Check = Callable[..., tuple[int, dict[str, dict[str, str]]]]
@@ -53,6 +54,11 @@ def test_an_object_that_keeps_its_contract_passes(tmp_path: Path) -> None:
     assert name_of("register_models", SimpleNamespace(name="tiny-0.5b")) == "tiny-0.5b"
     with pytest.raises(Wrong, match="is no folder"):
         check_object("register_vector_dirs", tmp_path / "gone")
+
+
+def test_a_kind_of_model_has_no_slug_and_passes() -> None:
+    scheme = ModelScheme("gguf", "gguf:PATH", "a file", lambda _: ModelSource("x", "x", "x", lambda _: Path()))
+    assert check_object("register_models", scheme) == "has what a kind of model needs"
 
 
 @dataclass(frozen=True)
