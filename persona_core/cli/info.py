@@ -10,8 +10,9 @@ import click
 
 from persona_core.base.layers import format_layers
 from persona_core.cli.app import App, json_option, model_option
+from persona_core.cli.vector_lines import decoding
 from persona_core.personas.figures import figures
-from persona_core.vectors.file import USABLE, Calibration, VectorHeader, read_header
+from persona_core.vectors.file import USABLE, VectorHeader, read_header
 from persona_core.vectors.store import ASSISTANT, SAFETY
 
 
@@ -44,8 +45,7 @@ def _text(header: VectorHeader, data: dict[str, Any]) -> str:
         f"  archetype      {header.archetype or '-'} from {header.source or 'workspace'}",
         f"  model          {model.name} ({model.n_layers} layers of {model.hidden_size}, weights {model.fingerprint})",
         f"  layers         {format_layers(header.target_layers)}: where it is added",
-        *_calibration_lines(header.calibration, len(header.target_layers)),
-        *_guided_lines(header.guided),
+        *_dose_lines(header),
         *_direction_lines(header, data["norms"]),
         *_likeness_lines(data),
         f"  made           {header.created}, {header.n_rollouts} replies, seed {header.seed}",
@@ -56,26 +56,23 @@ def _text(header: VectorHeader, data: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"  warning        {warning}" for warning in header.warnings)])
 
 
-def _calibration_lines(calibration: Calibration | None, n_layers: int) -> list[str]:
-    """Return what strength 1.0 stands for, what it costs and what it brings."""
-    if calibration is None:
+def _dose_lines(header: VectorHeader) -> list[str]:
+    """Return what strength 1.0 stands for in either way of decoding, what it costs and what it brings."""
+    calibrations = [one for one in (header.guided, header.calibration) if one is not None]
+    if not calibrations:
         return ["  calibration    none: `persona-steer calibrate` finds what strength 1.0 stands for"]
-    return [
-        f"  strength 1.0   adds {calibration.dose / n_layers:.1%} of the stream's length in each of these layers: "
-        f"dose {calibration.dose:.3f} in all",
-        f"  damage         {calibration.damage:.2f} nats a token: the fluency that it costs; "
-        f"{calibration.damage_budget:g} is allowed",
-        f"  gain           {calibration.gain:.2f} nats a token: how much more its replies sound like the persona's "
-        "own system prompt",
+    lines = [
+        f"  strength 1.0   adds {one.dose / len(header.target_layers):.1%} of the stream's length in each of these "
+        f"layers in {decoding(one)}: dose {one.dose:.3f}, damage {one.damage:.2f}, gain {one.gain:.2f}"
+        for one in calibrations
     ]
-
-
-def _guided_lines(guided: Calibration | None) -> list[str]:
-    """Return what strength 1.0 stands for in guided decoding."""
-    if guided is None:
-        return ["  guided         no dose: `persona-steer calibrate` finds it"]
-    figures = f"damage {guided.damage:.2f} and gain {guided.gain:.2f} nats a token"
-    return [f"  guided         dose {guided.dose:.3f} at guidance {guided.guidance:g}: {figures}"]
+    if header.guided is None:
+        lines.append("  guided         no dose: `persona-steer calibrate` finds it")
+    return [
+        *lines,
+        f"  damage         nats a token: the fluency that it costs; {calibrations[0].damage_budget:g} is allowed",
+        "  gain           nats a token: how much more its replies sound like the persona's own system prompt",
+    ]
 
 
 def _direction_lines(header: VectorHeader, norms: Mapping[int, float]) -> list[str]:
@@ -88,7 +85,8 @@ def _direction_lines(header: VectorHeader, norms: Mapping[int, float]) -> list[s
     ends = f"{min(norms.values()):.2f} to {max(norms.values()):.2f}" if norms else "-"
     if isinstance(share, float):
         ends = f"{share:.1%} of the stream's ({ends})"
-    return [*lines, f"  length         {ends}: how far its replies lie from what all personas share"]
+    what = "what was fitted" if header.fit_steps else "how far its replies lie from what all personas share"
+    return [*lines, f"  length         {ends}: {what}"]
 
 
 def _likeness_lines(data: Mapping[str, Any]) -> list[str]:

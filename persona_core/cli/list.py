@@ -52,20 +52,22 @@ def status(entry: PersonaEntry) -> str:
         return "damaged: extract or delete it"
     if entry.header is None:
         return "not extracted"
-    calibration = entry.header.calibration
-    strength = f"strength 1.0 = dose {calibration.dose:.3f}" if calibration else "not calibrated"
+    calibrations = {"guided": entry.header.guided, "direct": entry.header.calibration}
+    doses = [f"{one.dose:.3f} {how}" for how, one in calibrations.items() if one]
+    strength = f"strength 1.0 = dose {', '.join(doses)}" if doses else "not calibrated"
     return f"{'loaded, ' if entry.loaded else ''}{strength}"
 
 
 def as_data(entry: PersonaEntry, slug: str) -> dict[str, Any]:
     """Return an entry as JSON data."""
-    calibration = entry.header.calibration if entry.header else None
+    direct, guided = (entry.header.calibration, entry.header.guided) if entry.header else (None, None)
     return {
         "name": entry.name,
         "source": entry.source,
         "description": entry.description,
         "extracted_for": slug if entry.header else None,
-        "dose": calibration.dose if calibration else None,
+        "dose": direct.dose if direct else None,
+        "guided_dose": guided.dose if guided else None,
         "loaded": entry.loaded,
         "problem": entry.problem or None,
     }

@@ -17,12 +17,16 @@ _BAR = 30
 
 def extraction_line(vector: PersonaVector) -> str:
     """Return a line on a persona that has just been extracted and calibrated."""
-    header, calibration = vector.header, vector.header.calibration
-    assert calibration is not None
+    header = vector.header
+    doses = [
+        f"{calibration.dose:.3f} in {decoding(calibration)}, damage {calibration.damage:.2f} and gain "
+        f"{calibration.gain:.2f} nats/token"
+        for calibration in (header.guided, header.calibration)
+        if calibration is not None
+    ]
     return (
         f"{vector.name}: {header.n_rollouts} replies, whose halves agree {header.measured['split_half_cosine']:.2f} "
-        f"(1 is wholly, under {USABLE:g} is weak); strength 1.0 = dose {calibration.dose:.3f}, "
-        f"damage {calibration.damage:.2f} and gain {calibration.gain:.2f} nats/token"
+        f"(1 is wholly, under {USABLE:g} is weak); strength 1.0 = dose {'; '.join(doses)}"
     )
 
 

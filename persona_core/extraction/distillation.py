@@ -27,7 +27,7 @@ from persona_core.vectors.store import SAFETY
 from persona_core.vectors.vector import PersonaVector
 
 METHOD = "displacement distilled from the persona's prompts and away from the others', orthogonal to the safety axis"
-CONTRAST = 1.0
+CONTRAST = 2.0
 """How far the target goes on from the other personas' predictions through the persona's own, in log-probability."""
 _TEACHERS = 2
 _TOKENS = 32

@@ -15,7 +15,7 @@ QUESTION = "What makes a good life?"
 
 
 def test_receipt_counts_what_was_steered(engine):
-    stream = engine.stream(QUESTION, "sage", sampling=SHORT)
+    stream = SteeringEngine(engine.model, engine.manager).stream(QUESTION, "sage", sampling=SHORT)
     text = "".join(stream)
     receipt = stream.reply.receipt
     assert text == stream.reply.text != ""

@@ -6,7 +6,7 @@ import torch
 from persona_core.extraction.activations import ActivationExtractor
 from persona_core.extraction.assistant_axis import AxisExtraction, extract_assistant_axis, extract_baseline
 from persona_core.extraction.data import persona_dataset
-from persona_core.extraction.distillation import fit_persona, target
+from persona_core.extraction.distillation import CONTRAST, fit_persona, target
 from persona_core.extraction.persona import extract_persona
 from persona_core.personas.manager import PersonaManager
 from persona_core.vectors.store import SAFETY
@@ -15,9 +15,9 @@ from persona_core.vectors.store import SAFETY
 def test_a_target_goes_on_from_the_others_prediction_through_the_own() -> None:
     own, others = torch.tensor([[0.5, 0.3, 0.2]]).log(), torch.tensor([[0.6, 0.3, 0.1]]).log()
     choices, log_probs = target(own, others)
-    expected = torch.tensor([0.25 / 0.6, 0.09 / 0.3, 0.04 / 0.1])
-    assert choices.tolist() == [[0, 2, 1]]
-    assert torch.allclose(log_probs.exp(), (expected / expected.sum())[[0, 2, 1]])
+    expected = own[0].exp() * (own - others)[0].mul(CONTRAST).exp()
+    assert choices.tolist() == [[2, 0, 1]]
+    assert torch.allclose(log_probs.exp(), (expected / expected.sum())[[2, 0, 1]])
 
 
 def test_a_target_without_other_personas_is_the_own_prediction() -> None:

@@ -13,6 +13,8 @@ from persona_core.errors import PluginError, SteeringError
 from persona_core.settings.installed import PluginManager
 
 Registry = Mapping[str, ChatCommand]
+_ALSO = {"exit": "quit", "bye": "quit", "q": "quit"}
+"""What people of other chats type -> the command."""
 _OPTION = re.compile(r"`--([a-z]+)( [^`]*)?`")
 """An option of the command line that an error advises, as in "decode directly with `--guidance 0`"."""
 
@@ -35,7 +37,8 @@ def all_commands(plugins: PluginManager) -> dict[str, ChatCommand]:
 
 def run_line(registry: Registry, session: ChatSession, line: str) -> Outcome:
     """Run a line that begins with a slash; raise `SteeringError` with the nearest name for an unknown command."""
-    name, _, value = line[1:].partition(" ")
+    typed, _, value = line[1:].partition(" ")
+    name = typed if typed in registry else _ALSO.get(typed, typed)
     if name not in registry:
         raise SteeringError(f"no command /{name}{_near(registry, name)}")
     return registry[name].run(session, value.strip())

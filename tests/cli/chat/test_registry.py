@@ -16,8 +16,9 @@ def test_help_knows_every_command_and_the_nearest(tiny_engine: SteeringEngine) -
     assert "seed stays" in str(type_line(session, "/help retry"))
     with pytest.raises(SteeringError, match="did you mean /persona"):
         type_line(session, "/help persno")
-    with pytest.raises(Leave):
-        type_line(session, "/quit")
+    for leaving in ("/quit", "/exit", "/q"):
+        with pytest.raises(Leave):
+            type_line(session, leaving)
 
 
 def test_an_error_in_a_chat_advises_slash_commands(tiny_engine: SteeringEngine) -> None:

@@ -322,6 +322,7 @@ def memory_after(chat: "subprocess.Popen[str]", question: str) -> int:
     chat.stdin.flush()
     while "[sage at strength 1" not in (line := chat.stderr.readline()):
         assert line, f"the chat has ended: {chat.wait()}"
+        assert "Error" not in line, line
     return int(psutil.Process(chat.pid).memory_info().rss)
 
 
