@@ -14,12 +14,15 @@ settings.register_profile("quick", settings.get_profile("whole"), max_examples=1
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Spread a run without the slow tests over the cores, one thread each, unless `-n`, `--pdb` or a file is given."""
+    """Spread a run over the cores, one thread each, unless `-n`, `--pdb` or a file is given.
+
+    The tests of a file stay together, so each worker makes what they share once, and loads the embedded model once.
+    """
     option = config.option
     whole = not (option.file_or_dir or option.usepdb or option.collectonly or hasattr(config, "workerinput"))
-    if _quick(config) and whole and option.numprocesses is None:
+    if whole and option.numprocesses is None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        option.numprocesses = os.cpu_count()
+        option.numprocesses, option.dist = os.cpu_count(), "loadfile"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -80,7 +80,7 @@ def _direction_lines(header: VectorHeader, norms: Mapping[int, float]) -> list[s
     halves, share = (header.measured.get(key) for key in ("split_half_cosine", "relative_norm"))
     lines = []
     if isinstance(halves, float):
-        scale = f"1 is wholly, under {USABLE:g} is weak"
+        scale = "before the fit" if header.fit_steps else f"1 is wholly, under {USABLE:g} is weak"
         lines.append(f"  agreement      {halves:.2f}: how alike two halves of its data point; {scale}")
     ends = f"{min(norms.values()):.2f} to {max(norms.values()):.2f}" if norms else "-"
     if isinstance(share, float):

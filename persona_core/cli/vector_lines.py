@@ -9,7 +9,7 @@ from persona_core.vectors.file import USABLE
 
 if TYPE_CHECKING:
     from persona_core.settings.config import Config
-    from persona_core.vectors.file import Calibration
+    from persona_core.vectors.file import Calibration, VectorHeader
     from persona_core.vectors.vector import Axis, PersonaVector
 
 _BAR = 30
@@ -24,10 +24,14 @@ def extraction_line(vector: PersonaVector) -> str:
         for calibration in (header.guided, header.calibration)
         if calibration is not None
     ]
-    return (
-        f"{vector.name}: {header.n_rollouts} replies, whose halves agree {header.measured['split_half_cosine']:.2f} "
-        f"(1 is wholly, under {USABLE:g} is weak); strength 1.0 = dose {'; '.join(doses)}"
-    )
+    return f"{vector.name}: {header.n_rollouts} replies, {_how_sure(header)}; strength 1.0 = dose {'; '.join(doses)}"
+
+
+def _how_sure(header: VectorHeader) -> str:
+    """Return how many steps the vector was fitted with, or how well two halves of its data agree."""
+    if header.fit_steps:
+        return f"fitted in {header.fit_steps} steps"
+    return f"whose halves agree {header.measured['split_half_cosine']:.2f} (1 is wholly, under {USABLE:g} is weak)"
 
 
 def warning_lines(vector: PersonaVector) -> list[str]:
@@ -60,7 +64,7 @@ def _curve_lines(calibration: Calibration) -> list[str]:
     for dose, damage, gain in calibration.curve:
         bar = "█" * round(_BAR * min(damage / (2 * calibration.damage_budget), 1))
         mark = "|" if len(bar) < _BAR // 2 else ""
-        lines.append(f"  dose {dose:.2f}  {bar:<{_BAR // 2}}{mark:<1}  damage {damage:5.2f}  gain {gain:+.2f}")
+        lines.append(f"  dose {dose:.3f}  {bar:<{_BAR // 2}}{mark:<1}  damage {damage:5.2f}  gain {gain:+.2f}")
     lines.append(
         f"  strength 1.0 = dose {calibration.dose:.3f}: damage {calibration.damage:.2f} "
         f"(budget {calibration.damage_budget:g}), gain {calibration.gain:+.2f}"

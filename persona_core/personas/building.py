@@ -83,7 +83,10 @@ class Agreement:
 
 
 def with_stability(vector: PersonaVector, agreement: Agreement, others: Sequence[PersonaVector]) -> PersonaVector:
-    """Return the vector with its measured stability, and a warning where it is weak or much like another."""
+    """Return the vector with its measured stability, and a warning where it is weak or much like another.
+
+    How well the halves agree says nothing of a fitted vector: calibration tells whether that one shows.
+    """
     layers = list(vector.header.target_layers)
     steady = float(agreement.halves[layers].mean())
     close = {other.name: mean_cosine(vector, other) for other in others if other.name != vector.name}
@@ -94,7 +97,9 @@ def with_stability(vector: PersonaVector, agreement: Agreement, others: Sequence
         "relative_norm": round(float(share), 4),
         "cosines": {name: round(value, 4) for name, value in close.items()},
     }
-    return vector.with_header(measured=measured, warnings=tuple(_warnings(vector.name, steady, close)))
+    weak = steady < USABLE and not vector.header.fit_steps
+    warnings = [*([_weak(vector.name, steady)] if weak else []), *_too_close(vector.name, close)]
+    return vector.with_header(measured=measured, warnings=tuple(warnings))
 
 
 def mean_cosine(one: PersonaVector, other: PersonaVector) -> float:
@@ -114,14 +119,16 @@ def span(raws: Sequence[Float[Tensor, "layer hidden"]]) -> Float[Tensor, "person
     return torch.stack([raw.float() for raw in raws])
 
 
-def _warnings(name: str, steady: float, close: Mapping[str, float]) -> list[str]:
-    warnings = []
-    if steady < USABLE:
-        warnings.append(
-            f"{name} is weak: two halves of its data agree with cosine {steady:.2f} only ({USABLE:g} or more is "
-            "usable); write more distinct system prompts, or ask more questions"
-        )
-    for other, value in close.items():
-        if value > _TOO_CLOSE:
-            warnings.append(f"{name} is hardly distinct from {other}: cosine {value:.2f}")
-    return warnings
+def _weak(name: str, steady: float) -> str:
+    return (
+        f"{name} is weak: two halves of its data agree with cosine {steady:.2f} only ({USABLE:g} or more is "
+        "usable); write more distinct system prompts, or ask more questions"
+    )
+
+
+def _too_close(name: str, cosines: Mapping[str, float]) -> list[str]:
+    return [
+        f"{name} is hardly distinct from {other}: cosine {value:.2f}"
+        for other, value in cosines.items()
+        if value > _TOO_CLOSE
+    ]

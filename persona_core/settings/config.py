@@ -119,7 +119,7 @@ class SteeringSettings(_Section):
     )
     blending: Name = Field("balanced-sum", description="see `persona-steer plugins`")
     decoding: Literal["guided", "direct"] = Field(
-        "direct",
+        "guided",
         description="guided (two rows a reply: the persona chooses among words that fit) or direct (one row)",
     )
     guidance: float = Field(

@@ -23,11 +23,11 @@ def test_info_says_for_each_figure_what_it_means(run: Run) -> None:
     text = run("info", "sage").stdout
     says = {
         "layers": "where it is added",
-        "strength 1.0": f"dose {data['calibration']['dose']:.3f} in all",
+        "strength 1.0": f"in guided decoding at 2: dose {data['guided']['dose']:.3f}, damage .*, gain .*",
         "damage": "the fluency that it costs; .* is allowed",
         "gain": "how much more its replies sound like the persona's own system prompt",
         "agreement": "how alike two halves of its data point; .*",
-        "length": "how far its replies lie from what all personas share",
+        "length": "what was fitted",
         "likeness": "1 is the same direction, .*",
         "safety": "at 0 the persona by itself does not touch safety",
         "assistant": "below 0 it leads away from the default assistant",
@@ -39,7 +39,7 @@ def test_info_says_for_each_figure_what_it_means(run: Run) -> None:
 
 def test_a_persona_without_calibration_is_told_what_to_run(run: Run, workspace_folder: Path) -> None:
     manager = PersonaManager(get_config(workspace_folder))
-    manager.save(manager.persona("sage").with_header(name="plain", calibration=None, measured={}))
+    manager.save(manager.persona("sage").with_header(name="plain", calibration=None, guided=None, measured={}))
     text = run("info", "plain").stdout
     assert "none: `persona-steer calibrate` finds" in text
     assert "agreement" not in text

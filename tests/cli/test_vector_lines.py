@@ -17,8 +17,9 @@ def test_an_extraction_is_one_line_with_its_dose_and_each_warning_one_more(manag
     sage = manager.persona("sage")
     assert sage.header.calibration is not None
     line = extraction_line(sage)
-    assert line.startswith(f"sage: {sage.header.n_rollouts} replies, whose halves agree ")
-    assert f"dose {sage.header.calibration.dose:.3f}" in line
+    assert line.startswith(f"sage: {sage.header.n_rollouts} replies, fitted in {sage.header.fit_steps} steps; ")
+    assert f"{sage.header.calibration.dose:.3f} in direct decoding" in line
+    assert "replies, whose halves agree " in extraction_line(sage.with_header(fit_steps=0))
     assert warning_lines(sage.with_header(warnings=("a", "b"))) == ["Warning: a", "Warning: b"]
 
 
@@ -26,7 +27,7 @@ def test_every_dose_has_a_bar_that_grows_with_the_damage(manager: PersonaManager
     sage = manager.persona("sage")
     assert sage.header.calibration is not None
     curve = sage.header.calibration.curve
-    rows = [line for line in dose_lines(sage) if line.startswith("  dose")]
+    rows = [line for line in dose_lines(sage.with_header(guided=None)) if line.startswith("  dose")]
     assert len(rows) == len(curve)
     lengths = [row.count("█") for row in rows]
     assert lengths == sorted(lengths)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SHORT = {"extraction.max_new_tokens": 6, "extraction.fit_steps": 2, "generation.max_new_tokens": 6}
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -19,7 +20,7 @@ def test_examples_of_the_readme_run_and_load_the_plugins_once(workspace_folder, 
     from persona_core.settings.workspace import Workspace
 
     build_cli(load_plugins())(["init", "--model", "smollm2"], standalone_mode=False)
-    set_values(Workspace(workspace_folder), {"extraction.max_new_tokens": 6, "generation.max_new_tokens": 6})
+    set_values(Workspace(workspace_folder), SHORT)
     searched = []  # once for each loading of plugins
     monkeypatch.setattr(loading, "distributions", lambda: searched.append("once") or distributions())
     names: dict[str, object] = {}

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persona_core import PersonaManager
 from persona_core.base.files import write_atomically
 from persona_core.extraction.assistant_axis import extract_assistant_axis, extract_baseline
 from persona_core.extraction.data import persona_dataset
@@ -58,7 +59,8 @@ def test_personas_of_the_same_model_are_compared_and_damaged_ones_left_out(tiny_
 def test_a_persona_that_is_no_persona_is_saved_with_a_warning_that_says_how_weak(work):
     extract_baseline(work)
     extract_assistant_axis(work)
-    manager, dataset = work.manager, persona_dataset(work.manager, "sage")
+    manager = PersonaManager(work.manager.config.replace({"extraction.fit_steps": 0}))
+    dataset = persona_dataset(manager, "sage")
     nobody = Archetype(
         name="nobody",
         description="the default assistant itself",

@@ -49,9 +49,10 @@ def test_no_judge_prompt_enters_a_dataset_and_the_digests_of_the_bundled_vectors
 
 
 def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
-    """All 100 replies again with the recorded seed; the floor and the dose are not part of the direction."""
+    """All 100 replies and the whole fit again with the recorded seed; the dose is not part of the direction."""
     from persona_core.extraction.activations import ActivationExtractor
     from persona_core.extraction.data import persona_dataset
+    from persona_core.extraction.distillation import fit_persona
     from persona_core.extraction.persona import measure_persona, persona_replies
     from persona_core.personas.building import build_persona
 
@@ -62,8 +63,14 @@ def test_a_persona_extracted_again_is_the_bundled_one(model, tmp_path):
     dataset = persona_dataset(manager, "sage")
     assert dataset.digest() == bundled.header.dataset_digest
     extractor = ActivationExtractor(model, config)
-    found = measure_persona(extractor, manager, dataset, persona_replies(extractor, dataset, "sage"))
+    replies = persona_replies(extractor, dataset, "sage")
+    raw_persona = measure_persona(extractor, manager, dataset, replies)
     baseline = manager.store.baseline(model.identity)
-    again = build_persona("sage", found.raw, "", manager.store, config, baseline, gradient=found.gradient)
+    start = build_persona(
+        "sage", raw_persona.raw, "", manager.store, config, baseline, gradient=raw_persona.gradient
+    ).with_header(target_layers=bundled.header.target_layers)
+    again = fit_persona(extractor, manager, start, dataset, replies.activations.rollouts)
     layers = list(bundled.header.target_layers)
-    assert float(cosine(again.directions[layers], bundled.directions[layers]).min()) >= 0.99
+    assert again.header.fit_steps == bundled.header.fit_steps
+    assert float(cosine(again.raw, bundled.raw)[layers].min()) >= 0.99
+    assert float(cosine(again.directions[layers], bundled.directions[layers]).min()) >= 0.95

@@ -49,9 +49,11 @@ class DoseFigures:
 
 
 def read_doses(manager: PersonaManager) -> DoseFigures:
-    """Read the curves that calibration stored with the vectors; raise `PlotError` where there are none."""
+    """Read the curves that calibration stored for the configured decoding; raise `PlotError` where there are none."""
     headers = [read_header(path) for path in manager.paths().values()]
-    curves = [_calibrated(header.name, header.calibration) for header in headers if header.calibration]
+    guided = manager.config.steering.decoding == "guided"
+    calibrations = {header.name: header.guided if guided else header.calibration for header in headers}
+    curves = [_calibrated(name, calibration) for name, calibration in calibrations.items() if calibration]
     curves = [curve for curve in curves if len(curve.strengths) > 1]
     if not curves:
         raise PlotError(f"no persona of {manager.slug} has a calibration curve; run `persona-steer extract`")

@@ -14,7 +14,7 @@ def test_stored_doses_become_strengths_with_the_calibrated_one_at_one(manager: P
     figures = dose.read_doses(manager)
     assert [curve.persona for curve in figures.curves] == BASE
     for curve in figures.curves:
-        calibration = manager.persona(curve.persona).header.calibration
+        calibration = manager.persona(curve.persona).header.guided
         assert calibration is not None
         assert np.interp(1.0, curve.strengths, curve.damages) == pytest.approx(calibration.damage, abs=0.01)
         assert np.interp(1.0, curve.strengths, curve.gains) == pytest.approx(calibration.gain, abs=0.01)
