@@ -35,13 +35,13 @@ STATUS = re.compile(r" · |^(assistant|safety) [●┊·]+$|^context \d+%")
 NAMES = {"brown": "yellow", "default": "default"}
 OPTIONS = ("--model", "smollm2", "--persona", "sage", "--max-new-tokens", "70", "--seed", "3")
 TALK = (
-    ("How can I stay calm before an exam?", r"\[sage at strength 1: .*\]"),
+    ("How can I stay calm before an exam?", r"\[sage at strength 1, guidance 2: .*\]"),
     ("/why", r"safety axis, token by token[^\n]*\n[^\n]*[▁▂▃▄▅▆▇█]"),
 )
 MORE = (
     ("/compare sage,trickster: What is the sea?", r"└[─┴]+┘"),
-    ("/persona trickster", r"persona trickster; strength 1"),
-    ("And if I fail?", r"\[trickster at strength 1: .*\]"),
+    ("/persona trickster", r"persona trickster; strength 1, guidance 2"),
+    ("And if I fail?", r"\[trickster at strength 1, guidance 2: .*\]"),
     ("/drift", r"safety axis, turn by turn.*\n.*\n.*trickster"),
 )
 

@@ -45,7 +45,7 @@ def test_create_from_a_description_makes_a_persona_that_speaks(run: Run, tiny: N
     assert "strength 1.0   adds " in run("info", "pirate").stdout
     said = run("generate", "What is fire?", "--persona", "pirate", "--max-new-tokens", "6")
     assert said.stdout.strip()
-    assert said.stderr.startswith("[pirate at strength 1: ")
+    assert said.stderr.startswith("[pirate at strength 1, guidance 2: ")
 
 
 @pytest.mark.usefixtures("model")

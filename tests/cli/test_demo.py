@@ -20,7 +20,7 @@ def test_replies_come_first_and_ctrl_c_keeps_them(workspace_folder: Path, tmp_pa
         terminal.expect("Answering as unsteered, creator, explorer, guardian, sage, trickster: What is fire")
         terminal.expect(r"\[unsteered, \d+ tokens; safety not needed")
         for name in NAMES:
-            terminal.expect(rf"\[{name} at strength 1: .*?floor held in layers")
+            terminal.expect(rf"\[{name} at strength 1, guidance 2: .*?floor held in layers")
         terminal.expect(f"Extracting {LIVE} here and now")
         terminal.expect(f"{LIVE}: replies")
         terminal.type(CTRL_C)

@@ -22,7 +22,7 @@ def test_extract_of_an_installed_archetype_makes_its_first_vector(run: Run, tiny
     assert rows["chef"]["dose"] > 0
     assert rows["chef"]["source"] == "persona-archetypes-professions"
     said = run("generate", "What is fire?", "--persona", "chef", "--max-new-tokens", "6")
-    assert said.stderr.startswith("[chef at strength 1: ")
+    assert said.stderr.startswith("[chef at strength 1, guidance 2: ")
 
 
 @pytest.mark.usefixtures("model")

@@ -16,7 +16,7 @@ def test_generate_prints_the_reply_and_then_the_receipt(run: Run) -> None:
     run("load", "sage")
     result = run("generate", "What is fire?", "--persona", "sage", "--max-new-tokens", "6")
     assert result.stdout.strip()
-    assert result.stderr.startswith("[sage at strength 1: ")
+    assert result.stderr.startswith("[sage at strength 1, guidance 2: ")
     assert "floor held in layers" in result.stderr
     assert "reading" not in result.stdout + result.stderr
 

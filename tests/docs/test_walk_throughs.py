@@ -36,7 +36,7 @@ def test_the_archetype_walk_through_ends_with_a_persona_that_speaks(package: Pat
     assert "helmsman: 4 replies" in said["persona-steer extract helmsman"]
     reply, receipt = said['persona-steer generate "How do I start over?" --persona helmsman'].strip().split("\n[", 1)
     assert reply.strip()
-    assert receipt.startswith("helmsman at strength 1: ")
+    assert receipt.startswith("helmsman at strength 1, guidance 2: ")
     assert "A calm helmsman" in said["persona-steer info helmsman"]
 
 
@@ -61,7 +61,7 @@ def test_the_blending_walk_through_ends_with_a_blend_of_its_own_strategy(package
     assert "13 checks, none failed" in said["persona-steer plugins check ./persona-blending-sharp"]
     assert registered(site, "persona-blending-sharp") == {"register_blending_strategies": ["sharp"]}
     blend = 'persona-steer generate "What makes a good life?" --blend sage:0.6,trickster:0.3'
-    assert "[sage 0.6 + trickster 0.3 at strength 1: " in said[blend]
+    assert "[sage 0.6 + trickster 0.3 at strength 1, guidance 2: " in said[blend]
 
 
 def follow(name: str, package: Path, site: Path) -> dict[str, str]:

@@ -18,9 +18,9 @@ def test_chat_through_a_pipe_takes_every_slash_command(run: Run) -> None:
     ]  # fmt: skip
     result = run("chat", "--max-new-tokens", "6", "--allow-unsafe", stdin="\n".join(lines) + "\n")
     assert "/strength 0.0-2.0" in result.stdout
-    assert "persona sage; strength 1; safety on; 0 turns" in result.stdout
-    assert "persona sage 0.5 + trickster 0.3; strength 0.5; safety OFF; 1 turn" in result.stdout
-    assert "persona none; strength 0.5; safety on; 2 turns" in result.stdout
+    assert "persona sage; strength 1, guidance 2; safety on; 0 turns" in result.stdout
+    assert "persona sage 0.5 + trickster 0.3; strength 0.5, guidance 2; safety OFF; 1 turn" in result.stdout
+    assert "persona none; strength 0.5, guidance 2; safety on; 2 turns" in result.stdout
     assert result.stderr.count("[sage") == 2
     says = [
         "did you mean 'sage'?", "0.0-2.0, not 'much'", "9 is out of range: use 0.0-2.0", "did you mean /blend?",

@@ -25,17 +25,17 @@ CACHE_BYTES = 30 * 2 * 3 * 64 * 4
 TALK = (
     ("/list", r"sage .* trickster "),
     ("/help retry", r"With a strength the seed stays"),
-    ("/persona trickster", r"persona trickster; strength 1; safety on; 0 turns"),
+    ("/persona trickster", r"persona trickster; strength 1, guidance 2; safety on; 0 turns"),
     ("/blend sage:0.5,trickster:0.3", r"persona sage 0.5 \+ trickster 0.3"),
     ("/seed 7", r"seed 7"),
     ("/temperature 0.5", r"temperature 0.5"),
     ("/system Be brief.", r"Be brief\."),
     ("/prompt with", r"with its system prompt"),
-    ("What is fire?", r"\[sage 0.5 \+ trickster 0.3 at strength 1: .*floor held"),
+    ("What is fire?", r"\[sage 0.5 \+ trickster 0.3 at strength 1, guidance 2: .*floor held"),
     ("/prompt off", r"safety on; 1 turn"),
-    ("/none", r"persona none; strength 1; safety on; 1 turn"),
+    ("/none", r"persona none; strength 1, guidance 2; safety on; 1 turn"),
     ("And water?", r"\[unsteered, \d+ tokens"),
-    ("/persona sage", r"persona sage; strength 1; safety on; 2 turns"),
+    ("/persona sage", r"persona sage; strength 1, guidance 2; safety on; 2 turns"),
     ("/guidance 3", r"strength 1, guidance 3; safety on; 2 turns"),
     ("/guidance 0", r"strength 1; safety on; 2 turns"),
     ("/strength 0.8", r"strength 0.8; safety on; 2 turns"),
@@ -81,9 +81,9 @@ def turns(home: Path) -> list[dict[str, object]]:
 
 
 def test_a_chat_from_the_first_line_to_the_last(terminal: Terminal, home: Path) -> None:
-    terminal.expect("smollm2, loading; persona sage; strength 1; safety on")
+    terminal.expect("smollm2, loading; persona sage; strength 1, guidance 2; safety on")
     terminal.send("What is fire?")
-    terminal.expect(r"\[sage at strength 1: .*floor held")
+    terminal.expect(r"\[sage at strength 1, guidance 2: .*floor held")
     assert len(turns(home)) == 1
     terminal.send("/why")
     terminal.expect("how far each layer was moved")
@@ -91,7 +91,7 @@ def test_a_chat_from_the_first_line_to_the_last(terminal: Terminal, home: Path) 
     terminal.send("/drift")
     terminal.expect("assistant axis, turn by turn")
     terminal.send("/strength 0.5")
-    terminal.expect("strength 0.5; safety on; 1 turn")
+    terminal.expect("strength 0.5, guidance 2; safety on; 1 turn")
     terminal.send("/compare sage,none: What is water?")
     terminal.expect("┃ sage +┃ none")
     terminal.send("/stats")
@@ -175,7 +175,7 @@ def test_ctrl_c_before_and_within_a_reply(home: Path) -> None:
         chat.expect(r"tokens/s")
         time.sleep(1)
         chat.type(CTRL_C)
-        chat.expect(r"\[sage at strength 1: \d+ tokens steered")
+        chat.expect(r"\[sage at strength 1, guidance 2: \d+ tokens steered")
         (kept,) = turns(home)
         assert kept["receipt"]["finish"] == "stopped"  # type: ignore[index]
         assert kept["text"]
@@ -291,8 +291,10 @@ def test_a_pipe_in_and_out_is_text_alone(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "reading" not in done.stdout + done.stderr
-    assert done.stderr.startswith("smollm2 on cpu in float32; floor p10 in layers 19-27; persona sage; strength 1;")
-    assert "persona sage; strength 1; safety on; 1 turn" in done.stdout
+    assert done.stderr.startswith(
+        "smollm2 on cpu in float32; floor p10 in layers 19-27; persona sage; strength 1, guidance 2;"
+    )
+    assert "persona sage; strength 1, guidance 2; safety on; 1 turn" in done.stdout
     assert "start the chat with --allow-unsafe" in done.stderr
     assert "/edit takes the new text" in done.stderr
 
@@ -339,7 +341,7 @@ def test_a_session_goes_on_by_name_with_the_system_prompt_that_is_given(home: Pa
     assert turn["receipt"]["safety"] == "off"  # type: ignore[index]
     said = pipe("--resume", "mine", "--system", "Be brief.", lines="/status\n")
     assert "it goes on as sage at strength 1" in said
-    assert "persona sage; strength 1; safety on; 1 turn" in said
+    assert "persona sage; strength 1, guidance 2; safety on; 1 turn" in said
     assert "system prompt 'Be brief.'" in said
 
 
@@ -354,7 +356,7 @@ def test_what_was_typed_in_an_earlier_chat_is_found_again(home: Path) -> None:
                 chat.expect("strength 0.7")
             else:
                 chat.send("/strength 0.7")
-                chat.expect("strength 0.7; safety on")
+                chat.expect("strength 0.7, guidance 2; safety on")
                 assert chat.leave() == 0
         finally:
             chat.close()
