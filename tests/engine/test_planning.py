@@ -74,7 +74,7 @@ def test_each_different_request_of_a_batch_has_its_plan(
 
 def test_a_request_that_travels_whole_gives_what_its_parts_give(tiny_engine: SteeringEngine) -> None:
     parts = tiny_engine.generate(["Hi"], "sage", strength=1.5, safety=False, sampling=SHORT)
-    whole = tiny_engine.generate(["Hi"], SteeringRequest({"sage": 1.0}, 1.5, False), sampling=SHORT)
+    whole = tiny_engine.generate(["Hi"], SteeringRequest({"sage": 1.0}, 1.5, False, 2.0), sampling=SHORT)
     assert parts == whole
 
 

@@ -21,11 +21,13 @@ SETTINGS = SteeringSettings(default_strength=0.8, safety=True)
     ],
 )
 def test_words_become_a_request_with_the_configured_defaults(speaker: Speaker, personas: dict[str, float]) -> None:
-    assert as_request(speaker, SETTINGS) == SteeringRequest(personas, 0.8, True)
+    assert as_request(speaker, SETTINGS) == SteeringRequest(personas, 0.8, True, SETTINGS.guidance)
 
 
 def test_a_strength_and_a_safety_that_are_given_come_before_the_configured_ones() -> None:
-    assert as_request("sage", SETTINGS, 0.0, False) == SteeringRequest({"sage": 1.0}, 0.0, False)
+    direct = as_request("sage", SETTINGS, 0.0, False, 0.0)
+    assert direct == SteeringRequest({"sage": 1.0}, 0.0, False)
+    assert as_request("sage", SteeringSettings(decoding="direct")) == SteeringRequest({"sage": 1.0}, 1.0)
 
 
 def test_a_whole_request_travels_as_it_is() -> None:

@@ -34,7 +34,7 @@ def replies(model: ModelWrapper) -> list[list[int]]:
 @pytest.fixture
 def plans(tiny_engine: SteeringEngine) -> list[SteeringPlan]:
     """Plans without a floor, two of which change the stream."""
-    steered = (tiny_engine.steering("sage", strength, safety=False) for strength in (0.5, 2.0))
+    steered = (tiny_engine.steering("sage", strength, safety=False, guidance=0.0) for strength in (0.5, 2.0))
     return [UNSTEERED, *(tiny_engine.plan(request) for request in steered)]
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -165,15 +166,14 @@ def test_the_configured_policy_is_in_the_plan(model: ModelWrapper, policy: Cappi
 
 def test_an_audit_changes_no_token_and_counts_what_lies_outside(model: ModelWrapper) -> None:
     auditing, plain = engine(model, "audit-only"), engine(model, "percentile-floor")
-    replies = [
-        each.generate(["What is fire?"], "trickster", sampling=Sampling(12, 0.0))[0] for each in (auditing, plain)
-    ]
+    direct: dict[str, Any] = {"guidance": 0.0, "sampling": Sampling(12, 0.0)}
+    replies = [each.generate(["What is fire?"], "trickster", **direct)[0] for each in (auditing, plain)]
     receipt = replies[0].receipt
     assert replies[0].text == replies[1].text
     assert receipt.model_copy(update={"audits": {}}) == replies[1].receipt
-    plan = auditing.plan(auditing.steering("trickster", 1.5, True))
+    plan = auditing.plan(auditing.steering("trickster", 1.5, True, 0.0))
     tokens = received(model, plan)
-    (reply,) = auditing.generate(["What makes a good life?"], "trickster", strength=1.5, sampling=Sampling(12, 0.0))
+    (reply,) = auditing.generate(["What makes a good life?"], "trickster", strength=1.5, **direct)
     for name, found in reply.receipt.audits.items():
         distances = [outside(tokens, bound) for bound in plan.audits if bound.name == name]
         assert found.hits == sum(int((distance > 1e-4).sum()) for distance in distances), name
