@@ -13,6 +13,8 @@ import time
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][A-Z0-9]?|\r")
 CTRL_C, CTRL_D = "\x03", "\x04"
+ANOTHER_TERMINAL = ("COLUMNS", "LINES")
+"""Variables that say how large the terminal of the test run is; a worker of a spread run has them at 80 by 24."""
 
 
 class Terminal:
@@ -24,7 +26,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "persona_core.cli", command, *words],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
-            env=os.environ | {"TERM": "xterm-256color"} | environment, cwd=os.environ["PERSONA_STEER_HOME"],
+            env=_environment() | {"TERM": "xterm-256color"} | environment, cwd=os.environ["PERSONA_STEER_HOME"],
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
@@ -82,3 +84,8 @@ class Terminal:
         self.process.kill()
         self.process.wait()
         os.close(self.master)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without the size of another terminal, which would outweigh the real one."""
+    return {name: value for name, value in os.environ.items() if name not in ANOTHER_TERMINAL}
