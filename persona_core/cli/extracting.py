@@ -9,6 +9,7 @@ import click
 
 from persona_core.cli.app import progress_bar, say
 from persona_core.cli.vector_lines import axis_lines, extraction_line, warning_lines
+from persona_core.extraction.dataset_files import size_note
 from persona_core.personas.manager import PersonaManager
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def extract_and_show_axes(
     from persona_core.extraction.assistant_axis import AxisExtraction
     from persona_core.extraction.axes import extract_axes
 
+    _say_sizes(manager, [name for name in manager.config.extraction.reference_archetypes if name in manager.archetypes])
     with progress_bar() as progress:
         work = AxisExtraction(model, manager, progress)
         axes = extract_axes(work, which)
@@ -40,6 +42,8 @@ def extract_and_show_personas(
     """Extract personas one after the other; `replies` are those that were captured already."""
     from persona_core.extraction.persona import extract_persona
 
+    if not replies:
+        _say_sizes(manager, names)
     for name in names:
         with progress_bar() as progress:
             vector = extract_persona(model, manager, name, replies=(replies or {}).get(name), progress=progress)
@@ -51,3 +55,9 @@ def extract_and_show_personas(
 def extract_and_show_everything(model: ModelWrapper, manager: PersonaManager, names: Sequence[str]) -> None:
     """Make both axes and then the personas, whose replies are sampled and captured once."""
     extract_and_show_personas(model, manager, names, extract_and_show_axes(model, manager))
+
+
+def _say_sizes(manager: PersonaManager, names: Sequence[str]) -> None:
+    """Say which datasets are of another size than the configuration says."""
+    for note in filter(None, (size_note(manager, name) for name in names)):
+        say(note)

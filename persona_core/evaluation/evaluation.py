@@ -21,7 +21,6 @@ from persona_core.evaluation.judges import Judge, JudgedReply, LogProbJudge
 from persona_core.evaluation.log_probs import cached_log_probs, log_prob_cache
 from persona_core.evaluation.prompt_set import PromptSet
 from persona_core.evaluation.score_cache import cached_scores
-from persona_core.extraction.calibration import N_QUESTIONS
 from persona_core.extraction.data import evaluation_questions
 from persona_core.model.decoding import Sampling
 from persona_core.model.wrapper import ModelWrapper
@@ -66,7 +65,7 @@ class Evaluation:
     @cached_property
     def questions(self) -> tuple[str, ...]:
         """The held-out questions."""
-        return tuple(evaluation_questions(self.manager, self.personas, N_QUESTIONS))[: self.size.questions]
+        return tuple(evaluation_questions(self.manager, self.personas))[: self.size.questions]
 
     @property
     def sampling(self) -> Sampling:

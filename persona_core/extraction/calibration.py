@@ -25,7 +25,6 @@ from persona_core.vectors.vector import PersonaVector
 DOSES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)
 _SHARES = (0.3, 0.5, 0.7, 0.85, 1.0, 1.25, 1.6)
 """Trial doses of a fitted persona, as shares of the dose that it was fitted at."""
-N_QUESTIONS = 8
 _TOKENS = 32
 _SEED = 7919
 _PROMPTS = 2
@@ -57,7 +56,7 @@ def calibrate(
     `log p(reply | persona prompt) - log p(reply | default prompt)`. The questions are those that extraction does not
     ask, if the bank has such; every dose replies to them with the same seeds.
     """
-    plain = _plain_trials(model, calibration_questions(manager, dataset, N_QUESTIONS))
+    plain = _plain_trials(model, calibration_questions(manager, dataset))
     _answer(model, plain, progress, f"{vector.name}: unsteered replies")
     search = _DoseSearch(model, vector, dataset, plain, progress)
     return calibrated(vector, search.calibration(), search.calibration(manager.config.steering.guidance))
@@ -77,7 +76,7 @@ def placed(
     """
     if vector.header.fit_steps:
         return vector
-    questions = calibration_questions(manager, dataset, N_QUESTIONS)
+    questions = calibration_questions(manager, dataset)
     plain = _plain_trials(model, questions)
     prompted = [
         trial for prompt in dataset.persona_prompts[:_PROMPTS] for trial in _plain_trials(model, questions, prompt)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from persona_core.model.wrapper import ModelWrapper
 
 DEFAULT_GENERATOR = "templates"
+USUAL_CALIBRATION = 8
+"""Questions that the calibration of ready-made vectors has asked, however few the configuration says."""
 
 
 def find_generator(
@@ -76,17 +78,19 @@ def own_dataset(manager: PersonaManager, archetype: Archetype, generator: Datase
     return None if dataset == generated_dataset(manager, archetype, find_generator(manager)) else dataset
 
 
-def calibration_questions(manager: PersonaManager, dataset: PersonaDataset, n: int) -> list[str]:
-    """Return the bank's first `n` questions that extraction does not ask; the dataset's own if it asks all of them."""
-    return (_unused(manager, [dataset]) or list(dataset.questions))[:n]
+def calibration_questions(manager: PersonaManager, dataset: PersonaDataset) -> list[str]:
+    """Return the bank's first questions that extraction does not ask; the dataset's own if it asks all of them."""
+    unused = _unused(manager, [dataset]) or list(dataset.questions)
+    return unused[: manager.config.extraction.calibration_questions]
 
 
-def evaluation_questions(manager: PersonaManager, names: Sequence[str], n_calibration: int) -> list[str]:
+def evaluation_questions(manager: PersonaManager, names: Sequence[str]) -> list[str]:
     """Return the bank's questions that neither extraction nor calibration asks of any of the personas.
 
     Raises `DatasetError` where none is left.
     """
-    held_out = _unused(manager, [persona_dataset(manager, name) for name in names])[n_calibration:]
+    asked_by_calibration = max(USUAL_CALIBRATION, manager.config.extraction.calibration_questions)
+    held_out = _unused(manager, [persona_dataset(manager, name) for name in names])[asked_by_calibration:]
     if not held_out:
         raise DatasetError(
             "the question bank has no question that extraction and calibration leave unused; "

@@ -91,6 +91,9 @@ class ExtractionSettings(_Section):
     fit_steps: int = Field(
         24, ge=0, le=1000, description="steps that fit a vector to the persona's prompts; 0 takes the first one alone"
     )
+    calibration_questions: int = Field(
+        8, ge=2, le=100, description="questions that calibration asks at each dose; fewer are faster and less sure"
+    )
     shared_fraction: float = Field(
         0.0, ge=0, le=1, description="how much of what all personas share stays in each vector"
     )

@@ -30,7 +30,6 @@ from persona_core.base.messages import question_messages
 from persona_core.base.provenance import describe_machine
 from persona_core.evaluation.answers import ReplyCondition, answer_questions
 from persona_core.evaluation.judges import JudgedReply, plain_log_probs
-from persona_core.extraction.calibration import N_QUESTIONS
 from persona_core.extraction.data import evaluation_questions, persona_dataset
 from persona_core.model.decoding import Sampling
 from persona_core.model.gradient import reply_gradient
@@ -236,7 +235,7 @@ def methods(bench: Bench, peers: Peers) -> dict[str, Profile]:
 
 def measure(bench: Bench, contrast: Contrast, profiles: Mapping[str, Added]) -> dict[str, list[Point]]:
     """Ask the held-out questions at every scale, the same seeds each time, until damage is beyond what is compared."""
-    questions = evaluation_questions(bench.manager, [contrast.persona.name], N_QUESTIONS)[: bench.size.probes]
+    questions = evaluation_questions(bench.manager, [contrast.persona.name])[: bench.size.probes]
     plain = ask(bench, [ReplyCondition("unsteered")], questions)
     start = scores(bench, plain, contrast.persona)
     found: dict[str, list[Point]] = {name: [] for name in profiles}

@@ -40,6 +40,7 @@ def run(cli: click.Group, workspace_folder: Path) -> Run:
 def tiny(run: Run, workspace_folder: Path) -> None:
     """Make extraction and calibration short: few replies of few tokens, and one question that calibration asks."""
     settings = {"system_prompts": 2, "questions": 2, "max_new_tokens": 4, "batch_size": 4, "fit_steps": 2}
+    settings["calibration_questions"] = 2
     for key, value in settings.items():
         run("config", "set", f"extraction.{key}", str(value))
     run("config", "set", "extraction.reference_archetypes", "[own, other]")

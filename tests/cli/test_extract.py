@@ -26,6 +26,15 @@ def test_extract_of_an_installed_archetype_makes_its_first_vector(run: Run, tiny
 
 
 @pytest.mark.usefixtures("model")
+def test_a_dataset_of_another_size_than_configured_is_said(run: Run, tiny: None) -> None:
+    run("datasets", "generate", "personas", "chef")
+    run("config", "set", "extraction.questions", "3")
+    done = run("extract", "chef")
+    assert "has 2 prompts × 2 questions; the configuration asks for 2 prompts × 3 questions" in done.stderr
+    assert "chef: 4 replies" in done.stdout
+
+
+@pytest.mark.usefixtures("model")
 def test_extract_all_extracts_every_archetype(tiny: None, workspace_folder: Path) -> None:
     only_the_model = [found for found in distributions() if found.name == "persona-model-smollm2"]
     cli = build_cli(load_plugins(installed=only_the_model))

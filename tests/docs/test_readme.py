@@ -7,7 +7,12 @@ from pathlib import Path
 import torch
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SHORT = {"extraction.max_new_tokens": 6, "extraction.fit_steps": 2, "generation.max_new_tokens": 6}
+SHORT = {
+    "extraction.max_new_tokens": 6,
+    "extraction.fit_steps": 2,
+    "extraction.calibration_questions": 2,
+    "generation.max_new_tokens": 6,
+}
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("system_prompts 2", "questions 2", "max_new_tokens 6", "fit_steps 2")
+SMALL = ("system_prompts 2", "questions 2", "max_new_tokens 6", "fit_steps 2", "calibration_questions 2")
 """What the test sets after `init`, for time's sake; the rest is as the page says."""
 
 

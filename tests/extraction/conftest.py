@@ -11,6 +11,7 @@ SMALL = {
     "extraction.questions": 2,
     "extraction.max_new_tokens": 4,
     "extraction.fit_steps": 2,
+    "extraction.calibration_questions": 2,
 }
 
 

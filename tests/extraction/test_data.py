@@ -66,8 +66,8 @@ def test_a_generators_dataset_is_kept_only_where_the_default_one_would_differ(ma
 
 def test_calibration_asks_what_extraction_does_not_and_evaluation_neither(manager: PersonaManager) -> None:
     dataset = persona_dataset(manager, "sage")
-    calibration = calibration_questions(manager, dataset, 8)
-    held_out = evaluation_questions(manager, ["sage", "trickster"], 8)
+    calibration = calibration_questions(manager, dataset)
+    held_out = evaluation_questions(manager, ["sage", "trickster"])
     assert len(calibration) == 8
     assert not {*calibration} & {*dataset.questions}
     assert not {*held_out} & {*calibration, *dataset.questions}
@@ -75,9 +75,16 @@ def test_calibration_asks_what_extraction_does_not_and_evaluation_neither(manage
 
 def test_where_extraction_asks_all_of_the_bank_calibration_asks_it_again(manager: PersonaManager) -> None:
     whole = persona_dataset(manager, "sage").model_copy(update={"questions": manager.question_bank()})
-    assert calibration_questions(manager, whole, 3) == list(manager.question_bank()[:3])
+    three = PersonaManager(manager.config.replace({"extraction.calibration_questions": 3}))
+    assert calibration_questions(three, whole) == list(manager.question_bank()[:3])
+
+
+def test_evaluation_leaves_out_what_ready_made_vectors_were_calibrated_with(manager: PersonaManager) -> None:
+    few = PersonaManager(manager.config.replace({"extraction.calibration_questions": 2}))
+    assert evaluation_questions(few, ["sage"]) == evaluation_questions(manager, ["sage"])
 
 
 def test_an_evaluation_without_a_held_out_question_is_an_error(manager: PersonaManager) -> None:
+    greedy = PersonaManager(manager.config.replace({"extraction.questions": len(manager.question_bank()) - 8}))
     with pytest.raises(DatasetError, match="no question that extraction and calibration leave unused"):
-        evaluation_questions(manager, ["sage"], len(manager.question_bank()))
+        evaluation_questions(greedy, ["sage"])
