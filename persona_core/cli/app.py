@@ -123,6 +123,14 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def say_alias_note(app: App, name: str) -> None:
+    """Say where a model's name is no alias that an installed package brings."""
+    from persona_core.settings.model_source import alias_note
+
+    if note := alias_note(name, app.plugins):
+        say(note)
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Yield a progress function: it draws bars in a terminal, and prints a line at each quarter elsewhere."""

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from persona_core.cli.app import App, json_option
+from persona_core.cli.app import App, json_option, say_alias_note
 from persona_core.plugins.configured import set_key
 from persona_core.settings.config import keys
 from persona_core.settings.config_file import template, value_of
@@ -59,7 +59,8 @@ def get(app: App, key: str) -> None:
 def set_(app: App, key: str, value: str) -> None:
     """Set one value in the workspace's config.yaml; its comments are kept.
 
-    Setting model.name to an alias also sets what its package recommends for that model. The name of a blending strategy
+    Setting model.name to an alias also sets what its package recommends for that model, and takes back what was
+    recommended for the one before. The name of a blending strategy
     or a capping policy is refused where no installed package has it.
 
     \b
@@ -67,10 +68,14 @@ def set_(app: App, key: str, value: str) -> None:
       persona-steer config set steering.safety_floor_percentile 50
       persona-steer config set extraction.target_layers 25%-50%
     """
-    shown, recommended = set_key(app.workspace(), app.plugins, key, value)
-    click.echo(f"{key} = {json.dumps(shown)}")
-    for name, also in recommended.items():
-        click.echo(f"{name} = {json.dumps(also)}  (recommended for {shown})")
+    done = set_key(app.workspace(), app.plugins, key, value)
+    click.echo(f"{key} = {json.dumps(done.value)}")
+    for name, also in done.recommended.items():
+        click.echo(f"{name} = {json.dumps(also)}  (recommended for {done.value})")
+    for name, also in done.restored.items():
+        click.echo(f"{name} = {json.dumps(also)}  (the default; it was as recommended for the model before)")
+    if key == "model.name":
+        say_alias_note(app, value)
 
 
 @command.command("path")

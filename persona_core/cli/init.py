@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from persona_core.cli.app import App
+from persona_core.cli.app import App, say_alias_note
 from persona_core.cli.file_lines import workspace_lines
 from persona_core.extraction.new_workspace import make_workspace
 from persona_core.plugins.opening import get_config
@@ -27,4 +27,10 @@ def command(app: App, folder: Path | None, model: str | None) -> None:
     """
     workspace = find_workspace(folder or app.folder or Path(os.environ.get(HOME_VARIABLE) or Path.cwd()))
     config = get_config(workspace, model=None if workspace.exists else model, plugins=app.plugins)
+    if model not in (None, config.model.name):
+        raise click.UsageError(
+            f"{workspace.root} is a workspace of {config.model.name} already: "
+            f"`persona-steer config set model.name {model}` changes that"
+        )
+    say_alias_note(app, config.model.name)
     click.echo("\n".join(workspace_lines(make_workspace(config), workspace)))

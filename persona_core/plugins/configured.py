@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from persona_core.settings.config import Config
+from persona_core.errors import ModelError
+from persona_core.settings.config import Config, build_config
 from persona_core.settings.config_file import set_value, set_values, value_of
 from persona_core.settings.installed import PluginManager
 from persona_core.settings.model_source import model_source
+from persona_core.settings.plugin_choice import read_config_data
 from persona_core.settings.workspace import Workspace
 
 NAMES_AN_OBJECT = {
@@ -18,23 +21,49 @@ NAMES_AN_OBJECT = {
 _HOOKS = {key: hook for key, (hook, _) in NAMES_AN_OBJECT.items()} | {"model.name": "register_models"}
 
 
-def set_key(workspace: Workspace, plugins: PluginManager, key: str, text: str) -> tuple[object, Mapping[str, object]]:
-    """Set one key in the workspace's file; return its value, and the keys that were set with it.
+@dataclass(frozen=True)
+class SetKey:
+    """What setting one key did: its value, and the keys that were set with it because another model was chosen.
 
-    Those are what the package of a model recommends when `model.name` is set to its alias. A name that no package
-    brings raises before anything is written: `PluginError` names the nearest one, `ModelError` says what it lacks.
+    `recommended` is what the package of the new model recommends. `restored` are the defaults of keys that held what
+    the package of the model before recommended.
+    """
+
+    value: object
+    recommended: Mapping[str, object] = field(default_factory=dict)
+    restored: Mapping[str, object] = field(default_factory=dict)
+
+
+def set_key(workspace: Workspace, plugins: PluginManager, key: str, text: str) -> SetKey:
+    """Set one key in the workspace's file, and with `model.name` what belongs to a model.
+
+    A name that no package brings raises before anything is written: `PluginError` names the nearest one, `ModelError`
+    says what it lacks.
     """
     if key in NAMES_AN_OBJECT:
         hook, kind = NAMES_AN_OBJECT[key]
         plugins.find(hook, text, kind)
-    if key == "model.name":
-        model_source(text, plugins)
+    if key != "model.name":
+        return SetKey(value_of(set_value(workspace, key, text), key))
+    source, before = model_source(text, plugins), _as_recommended(workspace, plugins)
     config = set_value(workspace, key, text)
-    source = model_source(config.model.name, plugins) if key == "model.name" else None
     recommended = source.recommended if source is not None else {}
-    if recommended:
-        set_values(workspace, recommended)
-    return value_of(config, key), recommended
+    defaults = build_config({}, workspace)
+    restored = {name: value_of(defaults, name) for name in before if name not in recommended}
+    if also := {**restored, **recommended}:
+        set_values(workspace, also)
+    return SetKey(value_of(config, key), recommended, restored)
+
+
+def _as_recommended(workspace: Workspace, plugins: PluginManager) -> list[str]:
+    """Return the keys of the file that hold what the package of its model recommends."""
+    config = build_config(read_config_data(workspace.config_file) if workspace.exists else {}, workspace)
+    try:
+        source = model_source(config.model.name, plugins)
+    except ModelError:
+        return []
+    recommended = source.recommended if source is not None else {}
+    return [key for key, value in recommended.items() if value_of(config, key) == value]
 
 
 def keys_that_need(config: Config, plugins: PluginManager, package: str) -> list[str]:

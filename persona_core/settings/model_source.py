@@ -59,6 +59,14 @@ def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
     return entry if isinstance(entry, ModelSource) and scheme == name else None
 
 
+def alias_note(name: str, plugins: PluginManager) -> str:
+    """Return what a name that looks like an alias is taken for where no package brings it, else nothing."""
+    if model_source(name, plugins) is not None or "/" in name or Path(name).expanduser().exists():
+        return ""
+    known = ", ".join(sorted(plugins.registry("register_models")))
+    return f"Note: no installed package brings the model {name!r}, so it is taken as a hub id; there are {known}"
+
+
 def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
     if not argument:
         raise ModelError(f"{scheme.name!r} alone names no model: write {scheme.usage}")

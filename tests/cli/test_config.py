@@ -34,6 +34,14 @@ def test_config_set_of_an_alias_sets_what_its_package_recommends(run: Run) -> No
     assert 'extraction.target_layers = "25%-50%"  (recommended for smollm2)' in output
 
 
+def test_config_set_of_another_model_takes_back_what_was_recommended_and_names_an_unknown_alias(run: Run) -> None:
+    run("config", "set", "model.name", "smollm2")
+    done = run("config", "set", "model.name", "smolm")
+    assert 'extraction.target_layers = "50%-75%"  (the default; ' in done.stdout
+    assert "no installed package brings the model 'smolm', so it is taken as a hub id; there are" in done.stderr
+    assert "no installed package" not in run("config", "set", "model.name", "org/model").stderr
+
+
 def test_config_path_is_the_file(run: Run, workspace_folder: Path) -> None:
     assert run("config", "path").stdout.strip() == str(workspace_folder / "config.yaml")
 

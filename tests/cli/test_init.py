@@ -29,3 +29,10 @@ def test_init_again_keeps_what_was_edited(run: Run, workspace_folder: Path) -> N
     assert f"kept {config}" in output
     assert f"kept {sage} (edited)" in output
     assert [config.read_text(), sage.read_text()] == edited
+
+
+def test_init_of_a_workspace_of_another_model_is_refused(run: Run) -> None:
+    run("init")
+    said = run("init", "--model", "org/other", code=2).stderr
+    assert "is a workspace of smollm2 already: `persona-steer config set model.name org/other` changes that" in said
+    run("init", "--model", "smollm2")

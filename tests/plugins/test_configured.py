@@ -13,9 +13,20 @@ from persona_core.settings.workspace import find_workspace
 
 
 def test_an_alias_is_set_with_what_its_package_recommends(workspace_folder: Path) -> None:
-    value, recommended = set_key(find_workspace(), load_plugins(), "model.name", "smollm2")
-    assert value == "smollm2"
-    assert recommended["extraction.target_layers"] == get_config().extraction.target_layers == "25%-50%"
+    done = set_key(find_workspace(), load_plugins(), "model.name", "smollm2")
+    assert done.value == "smollm2"
+    assert done.restored == {}
+    assert done.recommended["extraction.target_layers"] == get_config().extraction.target_layers == "25%-50%"
+
+
+def test_another_model_does_not_keep_what_was_recommended_for_the_one_before(workspace_folder: Path) -> None:
+    plugins = load_plugins()
+    set_key(find_workspace(), plugins, "model.name", "smollm2")
+    set_key(find_workspace(), plugins, "extraction.max_new_tokens", "20")
+    done = set_key(find_workspace(), plugins, "model.name", "org/another")
+    assert done.restored["extraction.target_layers"] == get_config().extraction.target_layers == "50%-75%"
+    assert get_config().steering.safety_floor_percentile == 25
+    assert get_config().extraction.max_new_tokens == 20
 
 
 @pytest.mark.parametrize(
