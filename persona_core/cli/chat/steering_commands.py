@@ -41,6 +41,13 @@ def guidance(session: ChatSession, value: str) -> Outcome:
     return session.status()
 
 
+def guidance_values(session: ChatSession) -> Mapping[str, str]:
+    """Return direct decoding, the calibrated guidance and twice that, with what each is."""
+    calibrated = session.manager.config.steering.guidance
+    beyond = min(2 * calibrated, MOST_GUIDANCE)
+    return {"0": "direct: one row a reply", f"{calibrated:g}": "the calibrated guidance", f"{beyond:g}": "beyond it"}
+
+
 def blend(session: ChatSession, value: str) -> Outcome:
     """Steer with several personas."""
     session.set_personas(parse_blend(value))
@@ -142,7 +149,7 @@ COMMANDS = (
     ),
     ChatCommand(
         "guidance", f"/guidance {LEAST_GUIDANCE}-{MOST_GUIDANCE}|0", "how far decoding follows the persona", guidance,
-        lambda _: {"0": "direct: one row a reply", "2": "the calibrated guidance", "4": "beyond calibration"},
+        guidance_values,
         "A guided reply runs as two rows, with and without the persona, and chooses among words that fit without it.",
     ),
     ChatCommand("blend", "/blend sage:0.5,trickster:0.3", "several personas at once", blend, blend_values),

@@ -3,8 +3,9 @@
 import pytest
 from chats import new_session, type_line
 
-from persona_core import SteeringEngine
+from persona_core import PersonaManager, SteeringEngine
 from persona_core.chat.commands import Confirm
+from persona_core.cli.chat.steering_commands import guidance_values
 from persona_core.errors import SafetyUnavailable
 
 
@@ -17,3 +18,9 @@ def test_turning_safety_off_wants_a_word_where_it_was_not_allowed(tiny_engine: S
     assert session.settings.safety
     assert "safety OFF" in outcome.then()
     assert not session.settings.safety
+
+
+def test_guidance_offers_the_one_that_is_configured(tiny_engine: SteeringEngine) -> None:
+    session = new_session(tiny_engine)
+    session.manager = PersonaManager(session.manager.config.replace({"steering.guidance": 3.0}))
+    assert list(guidance_values(session)) == ["0", "3", "6"]
