@@ -159,13 +159,17 @@ class SteeringEngine:
         return Sampling(settings.max_new_tokens, settings.temperature, settings.top_p)
 
     def _reusable(self, row: Row) -> KeptCache:
-        """Return the kept cache, cut to what the prompt shares with it; a new one if the plan has changed."""
+        """Return the kept cache, cut to what the prompt shares with it; a new one if the plan has changed.
+
+        A cache of which only a window or a state is left cannot be cut; it is used where the prompt goes on with it.
+        """
         plan = row.plan.digest()
         common = common_length(self._kept.tokens, row.prompt) if plan == self._kept_plan else 0
         common = min(common, len(row.prompt) - 1)
-        if common <= 0 or self._kept.cache is None:
+        surplus = len(self._kept.tokens) - common
+        if common <= 0 or self._kept.cache is None or (surplus and not self.model.shares_caches):
             self._kept = KeptCache([], self.model.new_cache())
-        elif surplus := len(self._kept.tokens) - common:
+        elif surplus:
             self._kept.cache.crop(-surplus)
             del self._kept.tokens[common:]
         self._kept_plan = plan

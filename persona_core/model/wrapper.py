@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from persona_core.base.layers import resolve_layers
 from persona_core.base.messages import Message
-from persona_core.errors import ModelError, PromptError
+from persona_core.errors import PromptError
+from persona_core.model.architecture import check_steerable, decoder_layers
 from persona_core.model.compiled import Compilation, CompiledModel, wants_compiling
 from persona_core.model.cpu_linear import lay_out
 from persona_core.model.kv_cache import is_whole, new_cache
@@ -78,7 +79,8 @@ class ModelWrapper:
         self.lock = threading.RLock()
         self._model = loaded.model.requires_grad_(False)
         lay_out(self._model)
-        path, layers = _decoder_layers(loaded.model)
+        check_steerable(loaded.model.config)
+        path, layers = decoder_layers(loaded.model)
         self._layers_path = path
         self._steers: list[Steer] = [steer_module.install(layer) for layer in layers]
         self.compilation = Compilation(self._compiled_copy(), self.config.model, report)
@@ -202,11 +204,12 @@ class ModelWrapper:
         """Run one forward and return `reduce(layer, hidden)` for each of `layers`, which ascend.
 
         `reduce` runs inside the trace, so that no stream after a block is kept. Blocks after the last layer do not run.
+        The stream is read at the block's `steer` module: blocks of some architectures return more than the stream.
         """
         envoys = self.nnsight.get(self._layers_path)
         inputs = _inputs(token_ids, mask, cache)
         with self.lock, torch.inference_mode(), self.nnsight.trace(**inputs) as tracer:
-            rows = [reduce(layer, envoys[layer].output) for layer in layers]
+            rows = [reduce(layer, envoys[layer].steer.output) for layer in layers]
             nnsight.save(rows)
             tracer.stop()
         return rows
@@ -244,15 +247,6 @@ def _armed(steers: Sequence[Steer], armed: Mapping[int, Armed]) -> Iterator[None
     finally:
         for layer in armed:
             steers[layer].armed = None
-
-
-def _decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    """Return the list of the decoder layers, and its path in the model."""
-    n_layers = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr,operator]
-    for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
-            return name, module
-    raise ModelError(f"{type(model).__name__} has no list of {n_layers} decoder layers that can be steered")
 
 
 def _use_all_cores() -> None:

@@ -15,6 +15,7 @@ import torch
 from persona_core.base.names import suggestion
 from persona_core.base.records import digest
 from persona_core.errors import ModelError
+from persona_core.model.architecture import auto_class
 from persona_core.model.loading.fingerprint import fingerprint
 from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
 from persona_core.model.loading.precision import pick_precision
@@ -126,7 +127,7 @@ def _load(
     folder_or_id: str, settings: ModelSettings, report: Notify, unloaded: LoadedModel, options: dict[str, Any]
 ) -> LoadedModel:
     """Return `unloaded` with its model and tokenizer."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     device = pick_device(settings.device)
     precision = pick_precision(settings.dtype, device)
@@ -138,7 +139,7 @@ def _load(
             plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
             _accept(plan, config, unloaded.name, report)
             tokenizer = AutoTokenizer.from_pretrained(folder_or_id, **reading)
-            model: Any = AutoModelForCausalLM.from_pretrained(folder_or_id, **options)
+            model: Any = auto_class(config).from_pretrained(folder_or_id, **options)
         except _unreadable() as error:
             raise ModelError(_cannot_load(unloaded.name, str(error))) from error
     if tokenizer.chat_template is None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from persona_core.errors import ModelError
+from persona_core.model.architecture import auto_class
 from persona_core.model.loading.precision import Precision, pick_precision
 
 _SMALLER = ("bfloat16", "int8", "nf4")
@@ -78,10 +79,8 @@ def free_memory(device: torch.device) -> int:
 
 
 def _skeleton(config: Any) -> nn.Module:
-    from transformers import AutoModelForCausalLM
-
     with torch.device("meta"):
-        model: nn.Module = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model: nn.Module = auto_class(config).from_config(config)
     return model
 
 

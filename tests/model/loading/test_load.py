@@ -40,7 +40,8 @@ def test_a_saved_folder_loads_with_its_tokenizer_and_goes_by_its_path(
     assert not loaded.model.training
     ids = torch.tensor([[1, 2, 3]])
     with torch.inference_mode():
-        assert torch.equal(loaded.model(ids).logits, tiny_engine.model._model(ids).logits)
+        # The engine's weights are laid out for its products, whose kernels round in another order on some machines.
+        assert torch.allclose(loaded.model(ids).logits, tiny_engine.model._model(ids).logits, atol=1e-5)
     assert loaded.tokenizer.chat_template == tiny_engine.model.tokenizer.chat_template
 
 
