@@ -20,6 +20,7 @@ from persona_core.base.layers import resolve_layers
 from persona_core.base.messages import Message
 from persona_core.errors import PromptError
 from persona_core.model.architecture import check_steerable, decoder_layers
+from persona_core.model.chat_format import ChatFormat
 from persona_core.model.compiled import Compilation, CompiledModel, wants_compiling
 from persona_core.model.cpu_linear import lay_out
 from persona_core.model.kv_cache import is_whole, new_cache
@@ -75,6 +76,8 @@ class ModelWrapper:
         _use_all_cores()
         loaded = loaded or load_model(self.config, report)
         self.tokenizer = loaded.tokenizer
+        self.chat_format = ChatFormat(loaded.tokenizer)
+        self._report, self._said = report, set[str]()
         self.identity: ModelIdentity = identify(loaded)
         self.lock = threading.RLock()
         self._model = loaded.model.requires_grad_(False)
@@ -151,8 +154,14 @@ class ModelWrapper:
         return len(self._tokens(messages))
 
     def _tokens(self, messages: Sequence[Message]) -> list[int]:
-        ids = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
-        return list(ids["input_ids"])
+        if messages and messages[0]["role"] == "system" and not self.chat_format.takes_system:
+            self._say_once("the chat template takes no system text: it goes in front of the user's first turn")
+        return self.chat_format.tokens(messages)
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._report(line)
 
     def _too_long(self, n_tokens: int) -> str:
         longest = longest_context(self._model.config)

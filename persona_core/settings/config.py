@@ -71,6 +71,9 @@ class ModelSettings(_Section):
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="the decoding step: auto (on a cuda GPU, once a process has made 512 tokens), on or off"
     )
+    chat_template: str = Field(
+        "own", description="own (the model's), a Jinja file, or chatml, gemma, llama3, mistral or plain"
+    )
     context: int = Field(4096, ge=64, le=1_000_000, description="most tokens that prompt and reply have together")
 
 

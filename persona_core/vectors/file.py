@@ -38,6 +38,8 @@ class ModelIdentity(Record):
     template_hash: str
     n_layers: int
     hidden_size: int
+    system_role: Literal["system", "user"] = "system"
+    """Whose turn a system text stands in; `user` where the chat template has no system role."""
 
     def check(self, wanted: ModelIdentity, what: str) -> None:
         """Raise `VectorMismatch` that says what differs, unless this is the wanted model."""

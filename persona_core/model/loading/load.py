@@ -16,6 +16,8 @@ from persona_core.base.names import suggestion
 from persona_core.base.records import digest
 from persona_core.errors import ModelError
 from persona_core.model.architecture import auto_class
+from persona_core.model.chat_format import ChatFormat
+from persona_core.model.loading.chat_template import choose_chat_template
 from persona_core.model.loading.fingerprint import fingerprint
 from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
 from persona_core.model.loading.precision import pick_precision
@@ -66,6 +68,7 @@ def identify(loaded: LoadedModel) -> ModelIdentity:
         template_hash=digest(str(loaded.tokenizer.chat_template).encode()),
         n_layers=config.num_hidden_layers,
         hidden_size=config.hidden_size,
+        system_role=ChatFormat(loaded.tokenizer).system_role,
     )
 
 
@@ -139,11 +142,10 @@ def _load(
             plan = reckon(config, precision, device, min(settings.context, longest_context(config)))
             _accept(plan, config, unloaded.name, report)
             tokenizer = AutoTokenizer.from_pretrained(folder_or_id, **reading)
+            choose_chat_template(tokenizer, settings.chat_template, unloaded.name)
             model: Any = auto_class(config).from_pretrained(folder_or_id, **options)
         except _unreadable() as error:
             raise ModelError(_cannot_load(unloaded.name, str(error))) from error
-    if tokenizer.chat_template is None:
-        raise ModelError(f"{unloaded.name} has no chat template; use an instruction-tuned model")
     return replace(unloaded, model=model.eval(), tokenizer=tokenizer)
 
 

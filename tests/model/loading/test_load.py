@@ -1,5 +1,6 @@
 """Loading: a folder that transformers saved becomes a model, and each name that is none says what to write instead."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,10 @@ def test_a_model_is_the_same_one_in_every_precision(saved: Path, tmp_path: Path)
 
 
 def test_another_chat_template_is_another_identity(tiny_engine: SteeringEngine) -> None:
-    class Templated:
-        """A tokenizer's template."""
-
-        def __init__(self, template: str) -> None:
-            self.chat_template = template
-
     def identity(template: str) -> Any:
-        return identify(LoadedModel(tiny_engine.model._model, Templated(template), "tiny", "tiny"))
+        tokenizer = copy.copy(tiny_engine.model.tokenizer)
+        tokenizer.chat_template = template
+        return identify(LoadedModel(tiny_engine.model._model, tokenizer, "tiny", "tiny"))
 
     assert identity("one").template_hash != identity("other").template_hash
     assert identity("one").fingerprint == identity("other").fingerprint
@@ -79,7 +76,7 @@ def test_a_model_without_a_chat_template_is_refused(
     monkeypatch.setattr(tokenizer, "chat_template", None)
     tiny_engine.model._model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
-    with pytest.raises(ModelError, match="has no chat template; use an instruction-tuned model"):
+    with pytest.raises(ModelError, match="has no chat template: set model.chat_template to a Jinja file"):
         load_model(configured(tmp_path, tmp_path / "base"), ignore)
 
 
