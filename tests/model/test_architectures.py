@@ -43,12 +43,12 @@ def tokenizer():
 
 
 @cache
-def engine_of(name: str) -> SteeringEngine:
+def engine_of(name: str, dtype: torch.dtype = torch.float32) -> SteeringEngine:
     """Return an engine on a tiny model, with a persona and both axes; its replies never end early."""
     config = get_config(Path(mkdtemp()), model="tiny", plugins=plugins()).replace(
         {"extraction.target_layers": "1", "steering.capping_layers": "1,2", "model.device": "cpu", "model.context": 250}
     )
-    loaded = LoadedModel(random_model(name, tokenizer()), tokenizer(), "tiny", "tiny")
+    loaded = LoadedModel(random_model(name, tokenizer()).to(dtype), tokenizer(), "tiny", "tiny")
     model = ModelWrapper(config, plugins=plugins(), loaded=loaded)
     vars(model)["end_tokens"] = frozenset()
     manager = PersonaManager(config, plugins=plugins())
@@ -90,8 +90,9 @@ def test_what_is_captured_is_what_plain_hooks_see(name: str) -> None:
 
 
 @every_architecture
-def test_the_next_block_gets_the_steered_stream_with_the_floor_held(name: str) -> None:
-    engine = engine_of(name)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_next_block_gets_the_steered_stream_with_the_floor_held(name: str, dtype: torch.dtype) -> None:
+    engine = engine_of(name, dtype)
     inputs: dict[int, list[torch.Tensor]] = {layer: [] for layer in CAPPED}
 
     def keep(layer: int):
@@ -107,7 +108,7 @@ def test_the_next_block_gets_the_steered_stream_with_the_floor_held(name: str) -
     bounds = {clamp.layer: clamp for clamp in plan.clamps}
     assert set(bounds) == set(CAPPED)
     for layer, streams in inputs.items():
-        stream = torch.cat([stream[0] for stream in streams])[1:]
+        stream = torch.cat([stream[0] for stream in streams])[1:].float()
         assert len(stream) == reply.receipt.prompt_tokens + N_TOKENS - 2
         assert float((stream @ bounds[layer].unit_direction).min()) >= bounds[layer].low - 1e-5
     assert reply.receipt.floor is not None
@@ -189,6 +190,22 @@ def test_what_cannot_be_steered_is_refused_by_name_before_it_is_read(name: str, 
     assert name in REFUSED
     with pytest.raises(ModelError, match=reason):
         auto_class(config_of(name, tokenizer()))
+
+
+def test_a_folder_of_a_model_that_reads_pictures_loads_with_its_text_head(tmp_path: Path) -> None:
+    random_model("qwen2_vl", tokenizer()).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    config = get_config(tmp_path / "home", model=str(tmp_path), plugins=plugins()).replace({"model.device": "cpu"})
+    model = ModelWrapper(config, plugins=plugins())
+    assert type(model._model).__name__ == "Qwen2VLForConditionalGeneration"
+    assert model._layers_path == "model.language_model.layers"
+
+
+def test_a_folder_that_cannot_be_steered_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
+    config_of("t5", tokenizer()).save_pretrained(tmp_path)
+    config = get_config(tmp_path / "home", model=str(tmp_path), plugins=plugins()).replace({"model.device": "cpu"})
+    with pytest.raises(ModelError, match="'t5' is an encoder-decoder"):
+        ModelWrapper(config, plugins=plugins())
 
 
 def test_two_stacks_of_as_many_blocks_are_refused() -> None:
