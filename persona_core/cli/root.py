@@ -38,6 +38,7 @@ COMMANDS = {
     "chat": "Chat with a steered model.",
     "eval": "Measure whether steering works, and what it costs.",
     "plot": "Draw a picture, as PNG or SVG.",
+    "doctor": "Check this machine, the workspace and the model.",
     "plugins": "List plugin packages, or do something with one.",
 }
 """Command -> its short help, which stands here so that `--help` imports no command; a test keeps both the same."""
