@@ -17,7 +17,7 @@ from persona_core.base.names import NAME_PATTERN, suggestion
 from persona_core.base.records import Record
 from persona_core.errors import ConfigError, PluginError
 from persona_core.settings.installed import PluginManager
-from persona_core.settings.model_source import ModelSource, model_source, slug_of
+from persona_core.settings.model_source import ModelSource, adapted_slug, model_source, slug_of
 from persona_core.settings.workspace import Workspace, find_workspace
 
 STRONGEST = 2.0
@@ -63,6 +63,7 @@ class ModelSettings(_Section):
         "Qwen/Qwen2.5-7B-Instruct",
         description="a hub id, a local folder, a GGUF file, or an alias such as smollm2",
     )
+    adapter: str = Field("", description="a PEFT folder, such as a LoRA, that is merged into the model; empty for none")
     device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "nf4"] = Field(
         "auto",
@@ -189,7 +190,7 @@ class Config(Record):
     @property
     def slug(self) -> str:
         """The name of the folder that holds the configured model's vectors; no model is loaded for it."""
-        return slug_of(self.model.name, self.source)
+        return adapted_slug(slug_of(self.model.name, self.source), self.model.adapter)
 
     def opened_with(self, plugins: PluginManager) -> "Config":
         """Return this configuration with these packages in place of those that it was opened with."""

@@ -88,6 +88,11 @@ def slug_of(name: str, source: ModelSource | None) -> str:
     return slug(path.resolve().name if path.is_dir() else name)
 
 
+def adapted_slug(model: str, adapter: str) -> str:
+    """Return the folder name of the vectors of a model with an adapter: those of the bare model do not fit it."""
+    return f"{model}-with-{slug(Path(adapter).expanduser().resolve().name)}" if adapter else model
+
+
 def slug(name: str) -> str:
     """Return a name as a safe folder name: lower case, with `-` for every other character."""
     safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name.lower())

@@ -17,6 +17,7 @@ from persona_core.base.records import digest
 from persona_core.errors import ModelError
 from persona_core.model.architecture import auto_class
 from persona_core.model.chat_format import ChatFormat
+from persona_core.model.loading.adapter import adapter_folder, base_of, is_adapter, merged
 from persona_core.model.loading.chat_template import choose_chat_template
 from persona_core.model.loading.fingerprint import fingerprint
 from persona_core.model.loading.memory import MemoryPlan, check_fits, free_memory, reckon
@@ -24,7 +25,7 @@ from persona_core.model.loading.precision import pick_precision
 from persona_core.model.loading.quiet import quiet_transformers
 from persona_core.settings.config import Config, ModelSettings
 from persona_core.settings.installed import PluginManager
-from persona_core.settings.model_source import Notify, slug
+from persona_core.settings.model_source import Notify, adapted_slug, slug
 from persona_core.vectors.file import ModelIdentity
 
 _WORTH_A_LINE = 2_000_000_000
@@ -40,10 +41,25 @@ class LoadedModel:
     name: str
     slug: str
     weights: Path | None = None
+    adapter: Path | None = None
 
 
 def load_model(config: Config, report: Notify) -> LoadedModel:
-    """Load the configured model; raise a `ModelError` that names the alternatives if that fails."""
+    """Load the configured model and merge its adapter; raise a `ModelError` that names the alternatives if it fails."""
+    if not config.model.adapter:
+        return _load_bare(config, report)
+    adapter = adapter_folder(config.model.adapter, config.model.dtype)
+    bare = _load_bare(config, report)
+    return replace(
+        bare,
+        model=merged(bare.model, adapter).eval(),
+        name=f"{bare.name} with {adapter.resolve().name}",
+        slug=adapted_slug(bare.slug, config.model.adapter),
+        adapter=adapter,
+    )
+
+
+def _load_bare(config: Config, report: Notify) -> LoadedModel:
     settings = config.model
     source = config.source
     if source is not None:
@@ -64,12 +80,18 @@ def identify(loaded: LoadedModel) -> ModelIdentity:
     return ModelIdentity(
         name=loaded.name,
         slug=loaded.slug,
-        fingerprint=fingerprint(loaded.model, loaded.weights),
+        fingerprint=_fingerprint(loaded),
         template_hash=digest(str(loaded.tokenizer.chat_template).encode()),
         n_layers=config.num_hidden_layers,
         hidden_size=config.hidden_size,
         system_role=ChatFormat(loaded.tokenizer).system_role,
     )
+
+
+def _fingerprint(loaded: LoadedModel) -> str:
+    """Return the fingerprint of the weights; that of a model with an adapter depends on both."""
+    bare = fingerprint(loaded.model, loaded.weights)
+    return digest(f"{bare}{fingerprint(None, loaded.adapter)}".encode()) if loaded.adapter else bare
 
 
 def pick_device(name: str) -> torch.device:
@@ -85,10 +107,36 @@ def pick_device(name: str) -> torch.device:
 
 
 def _from_folder(folder: Path, settings: ModelSettings, report: Notify, name: str, folder_slug: str) -> LoadedModel:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
+    _check_folder(folder)
     options = {"local_files_only": True, "use_safetensors": True}
     return _load(str(folder), settings, report, LoadedModel(None, None, name, folder_slug, folder), options)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise `ModelError` that says what to do with a folder that holds no model, or one in another format."""
+    if is_adapter(folder):
+        raise ModelError(f"{folder} is an adapter: set model.adapter to it, and model.name to {_base(folder)}")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no config.json; give a folder that transformers saved")
+    if list(folder.glob("*.bin")) and not list(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{folder} holds pickled weights (*.bin), which are not loaded here. Convert them: {_convert(folder)}"
+        )
+
+
+def _base(folder: Path) -> str:
+    name = base_of(folder)
+    return f"its base model {name}" if name else "the model that it was trained on"
+
+
+def _convert(folder: Path) -> str:
+    """Return the command that writes a folder's pickled weights as safetensors; it unpickles weights alone."""
+    code = (
+        "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
+        f"d, o = '{folder}', '{folder}-safe'; M.from_pretrained(d, weights_only=True).save_pretrained(o); "
+        "T.from_pretrained(d).save_pretrained(o)"
+    )
+    return f'`python -c "{code}"`'
 
 
 def _from_gguf(path: Path, settings: ModelSettings, report: Notify) -> LoadedModel:

@@ -133,3 +133,79 @@ def test_the_longest_context_is_the_models_own_or_2048() -> None:
             return object()
 
     assert longest_context(Silent()) == 2048
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_engine: SteeringEngine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA of the small model whose weights change what it predicts."""
+    from peft import LoraConfig, get_peft_model
+
+    folder = tmp_path_factory.mktemp("adapters") / "Pirate LoRA"
+    model = get_peft_model(
+        copy.deepcopy(tiny_engine.model._model), LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
+    )
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.ones_(weight)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_is_merged_and_makes_another_model(saved: Path, adapter: Path, tmp_path: Path) -> None:
+    config = configured(tmp_path, saved, adapter=str(adapter))
+    bare, loaded = load_model(configured(tmp_path, saved), ignore), load_model(config, ignore)
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        assert not torch.allclose(loaded.model(ids).logits, bare.model(ids).logits, atol=1e-3)
+    assert not [name for name, _ in loaded.model.named_parameters() if "lora" in name]
+    assert identify(loaded).fingerprint != identify(bare).fingerprint
+    assert identify(loaded).slug == config.slug == "my-model-with-pirate-lora"
+    assert loaded.name.endswith("My Model with Pirate LoRA")
+
+
+def test_an_adapter_in_place_of_a_model_is_refused_with_what_to_set(adapter: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"Pirate LoRA is an adapter: set model\.adapter to it"):
+        load_model(configured(tmp_path, adapter), ignore)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"adapter": "nowhere"}, r"nowhere holds no adapter_config\.json"),
+        ({"dtype": "int8"}, "cannot be merged into int8 weights: set model.dtype to bfloat16"),
+    ],
+)
+def test_an_adapter_that_cannot_be_merged_is_refused(
+    saved: Path, adapter: Path, tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_model(configured(tmp_path, saved, **({"adapter": str(adapter)} | change)), ignore)
+
+
+def test_an_adapter_of_another_model_is_refused(saved: Path, adapter: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in adapter.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    config = other / "adapter_config.json"
+    config.write_text(config.read_text().replace("q_proj", "no_such_proj").replace("v_proj", "nor_this_one"))
+    with pytest.raises(ModelError, match=r"other does not fit this model"):
+        load_model(configured(tmp_path, saved, adapter=str(other)), ignore)
+
+
+def test_pickled_weights_are_refused_with_the_command_that_converts_them(saved: Path, tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text((saved / "config.json").read_text())
+    (pickled / "pytorch_model.bin").write_bytes(b"\x80")
+    with pytest.raises(ModelError, match=r"holds pickled weights \(\*\.bin\).*weights_only=True.*save_pretrained"):
+        load_model(configured(tmp_path, pickled), ignore)
+
+
+def test_sharded_safetensors_load(tiny_engine: SteeringEngine, tmp_path: Path) -> None:
+    tiny_engine.model._model.save_pretrained(tmp_path / "shards", max_shard_size="40KB")
+    tiny_engine.model.tokenizer.save_pretrained(tmp_path / "shards")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    loaded = load_model(configured(tmp_path, tmp_path / "shards"), ignore)
+    weights = dict(tiny_engine.model._model.named_parameters())
+    assert all(torch.equal(weight, weights[name]) for name, weight in loaded.model.named_parameters())
