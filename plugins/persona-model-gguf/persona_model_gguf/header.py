@@ -22,7 +22,6 @@ class Header:
     width: int
     n_parts: int
     n_weights: int
-    has_template: bool
 
 
 def read_header(path: Path) -> Header:
@@ -40,7 +39,6 @@ def read_header(path: Path) -> Header:
         width=int(value(f"{architecture}.embedding_length", 0)),
         n_parts=int(value("split.count", 1)),
         n_weights=sum(int(tensor.n_elements) for tensor in reader.tensors),
-        has_template=bool(value("tokenizer.chat_template", "")),
     )
 
 
@@ -56,8 +54,6 @@ def check_header(path: Path, header: Header) -> None:
         raise ModelError(f"{path} is one of {header.n_parts} parts: join them with `llama-gguf-split --merge`")
     if not (header.n_layers and header.width and header.n_weights):
         raise ModelError(f"{path} does not say how large its model is, or holds no weights: download it again")
-    if not header.has_template:
-        raise ModelError(f"{path} has no chat template; use an instruction-tuned model")
     _check_splitter(path, header)
 
 

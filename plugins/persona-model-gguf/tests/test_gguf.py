@@ -99,6 +99,17 @@ def test_the_wrapper_takes_the_scheme_as_any_model(tmp_path: Path, llama: Any) -
     )
 
 
+def test_a_file_without_a_chat_template_takes_the_one_that_is_configured(
+    tmp_path: Path, llama: Any, cache: Path
+) -> None:
+    name = f"gguf:{write_gguf(tmp_path / 'base.gguf', llama, template='')}"
+    config = get_config(tmp_path, model=name)
+    with pytest.raises(ModelError, match=r"has no chat template: set model\.chat_template to"):
+        ModelWrapper(config)
+    model = ModelWrapper(config.replace({"model.chat_template": "plain"}))
+    assert model.decode(model.encode([{"role": "user", "content": "Hi"}])).endswith("Assistant:")
+
+
 def test_a_file_is_converted_once_and_anew_when_it_changes(tmp_path: Path, llama: Any, cache: Path) -> None:
     lines: list[str] = []
     path = write_gguf(tmp_path / "tiny.gguf", llama)
@@ -124,7 +135,6 @@ def test_a_file_is_known_by_its_size_its_ends_and_when_it_changed(tmp_path: Path
 
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "architecture": ({"architecture": "clip"}, ("'clip'", "llama", "qwen2")),
-    "no template": ({"template": ""}, ("no chat template", "instruction-tuned")),
     "unknown splitter": ({"splitter": "viking"}, ("'viking'", "safetensors", "--model")),
     "unnamed splitter": ({"splitter": ""}, ("nothing in it names",)),
     "one of several parts": ({"parts": 3}, ("one of 3 parts", "llama-gguf-split")),
@@ -163,7 +173,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, llama: Any, length:
 
 
 def test_names_of_architectures_are_compared_as_both_sides_write_them() -> None:
-    plain = header.Header("qwen2moe", "llama", "", 2, 64, 1, 100, True)
+    plain = header.Header("qwen2moe", "llama", "", 2, 64, 1, 100)
     header.check_header(Path("x.gguf"), plain)
     header.check_header(Path("x.gguf"), dataclasses.replace(plain, architecture="gpt-oss"))
     assert not {"t5", "general", "tokenizer"} & set(header.architectures())
