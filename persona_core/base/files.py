@@ -1,10 +1,13 @@
 """Files: write them whole or not at all, append lines, and read them with errors that name the file."""
 
+import errno
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +21,23 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 
 def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then rename it to `path`; a failure or Ctrl-C leaves `path` as it was."""
+    """Let `write` fill a temporary file, then rename it to `path`; a failure or Ctrl-C leaves `path` as it was.
+
+    A file keeps its mode, and a new one gets what the umask leaves. Where `path` is a link, the file that it leads to is
+    replaced, and the link stays.
+    """
+    real = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _new_beside(real)
     except OSError as error:
         raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         write(temporary)
         _sync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        if real.is_file():
+            temporary.chmod(stat.S_IMODE(real.stat().st_mode))
+        temporary.replace(real)
     except OSError as error:
         raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -38,15 +45,29 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
-    """Append lines and fsync them: after a kill, at most the last line is cut short."""
+    """Append lines and fsync them: after a kill, at most the last line is cut short.
+
+    An append that fails, such as on a full disk, is cut back: the file ends where it ended before.
+    """
+    text = "".join(f"{line}\n" for line in lines).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        with path.open("ab", buffering=0) as file:
+            _append(file, text)
     except OSError as error:
         raise WorkspaceError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _append(file: FileIO, text: bytes) -> None:
+    """Write all of a text at the end of a file, or none of it."""
+    start = file.seek(0, os.SEEK_END)
+    try:
+        if file.write(text) != len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(start)
+        raise
 
 
 def read_text(path: Path) -> str:
@@ -91,6 +112,13 @@ class LineCache:
             self.entries[entry["key"]] = entry[self.content]
         except (ValueError, KeyError, TypeError):
             return
+
+
+def _new_beside(path: Path) -> Path:
+    """Make an empty file in the same folder, with the mode that the umask leaves, and return its path."""
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.part")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
 
 
 def _sync(path: Path) -> None:

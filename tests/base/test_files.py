@@ -1,5 +1,8 @@
 """Files appear whole or not at all, and errors name the file."""
 
+import errno
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -50,11 +53,6 @@ def test_a_full_disk_is_a_workspace_error_that_names_the_file(tmp_path: Path) ->
     with pytest.raises(WorkspaceError, match=r"cannot write .*file\.txt: No space left on device"):
         replace_atomically(tmp_path / "file.txt", full)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_new_file_can_be_read_by_others(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "file.txt", "text")
-    assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("write", [lambda path: write_atomically(path, "x"), lambda path: append_lines(path, ["x"])])
@@ -122,3 +120,42 @@ def test_long_lines_that_two_processes_append_do_not_mix(tmp_path: Path) -> None
     started = [subprocess.Popen(command) for command in commands]
     assert [process.wait(60) for process in started] == [0, 0]
     assert sorted(read_text(path).splitlines()) == ["a" * 20_001] * 40 + ["b" * 20_001] * 40
+
+
+def test_a_file_keeps_its_mode_and_a_new_one_obeys_the_umask(tmp_path: Path) -> None:
+    private, new = tmp_path / "private", tmp_path / "new"
+    private.write_text("mine")
+    private.chmod(0o600)
+    before = os.umask(0o027)
+    try:
+        write_atomically(private, "still mine")
+        write_atomically(new, "ours")
+    finally:
+        os.umask(before)
+    assert (stat.S_IMODE(private.stat().st_mode), stat.S_IMODE(new.stat().st_mode)) == (0o600, 0o640)
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    real, link = tmp_path / "dotfiles" / "real.yaml", tmp_path / "config.yaml"
+    real.write_text("before")
+    link.symlink_to("dotfiles/real.yaml")
+    write_atomically(link, "after")
+    assert link.is_symlink()
+    assert real.read_text() == "after"
+    assert list(tmp_path.glob(".*")) == list((tmp_path / "dotfiles").glob(".*")) == []
+
+
+def test_an_append_that_fails_is_cut_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lines"
+    append_lines(path, ["first"])
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WorkspaceError, match="No space left on device"):
+        append_lines(path, ["second"])
+    monkeypatch.undo()
+    append_lines(path, ["third"])
+    assert path.read_text() == "first\nthird\n"
