@@ -23,8 +23,8 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file, then rename it to `path`; a failure or Ctrl-C leaves `path` as it was.
 
-    A file keeps its mode, and a new one gets what the umask leaves. Where `path` is a link, the file that it leads to is
-    replaced, and the link stays.
+    A file keeps its mode, and a new one gets what the umask leaves. Where `path` is a link, it stays, and the file that
+    it leads to is replaced.
     """
     real = Path(os.path.realpath(path))
     try:
