@@ -9,6 +9,13 @@ from persona_core.errors import PersonaError
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 _NAME = re.compile(NAME_PATTERN)
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RESERVED = {
+    "none": "that nothing is steered",
+    "unsteered": "that nothing is steered",
+    "safety": "the axis that the floor is held on",
+    "assistant": "the axis that drift is measured on",
+}
+"""Names that no persona may have, and what they mean."""
 _NEAR = 0.75
 """How alike a slip is: of four letters one may be wrong, or two may have changed places."""
 
@@ -19,6 +26,13 @@ def check_name(name: str, error: type[PersonaError] = PersonaError, kind: str = 
         raise error(
             f"{name!r} is not a {kind} name: use 1-64 of a-z, 0-9, '_' and '-', starting with a letter or digit"
         )
+    return name
+
+
+def check_new_persona(name: str, error: type[PersonaError] = PersonaError) -> str:
+    """Return the name of a new persona unchanged, or raise `error` where commands take it for something else."""
+    if check_name(name, error) in RESERVED:
+        raise error(f"{name!r} cannot name a persona: it means {RESERVED[name]}; choose another name")
     return name
 
 

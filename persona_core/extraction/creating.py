@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persona_core.base.files import write_atomically
-from persona_core.base.names import check_name
+from persona_core.base.names import check_new_persona
 from persona_core.errors import ArchetypeError, DatasetError
 from persona_core.extraction.data import own_dataset, write_dataset
 from persona_core.extraction.generators import DatasetGenerator
@@ -25,7 +25,7 @@ class NewPersona:
 
 def check_free(manager: PersonaManager, name: str) -> None:
     """Raise `ArchetypeError` where a name breaks the rules for names, or an archetype or a persona has it already."""
-    check_name(name, ArchetypeError)
+    check_new_persona(name, ArchetypeError)
     if name in manager.archetypes or name in manager.names():
         raise ArchetypeError(f"{name!r} is there already; choose another name, or edit or delete that one")
 

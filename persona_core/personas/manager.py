@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persona_core.base.files import write_atomically
-from persona_core.base.names import check_name, suggestion
+from persona_core.base.names import check_name, check_new_persona, suggestion
 from persona_core.errors import ArchetypeError, PluginError, VectorError, VectorNotFound, WorkspaceError
 from persona_core.personas.archetype import Archetype, archetypes_in
 from persona_core.personas.state import WorkspaceState, read_state, write_state
@@ -137,7 +137,9 @@ class PersonaManager:
         if name in self.names():
             raise WorkspaceError(f"persona {name!r} is there already; delete it first or choose another name")
         baseline = self.store.baseline()
-        vector = build_persona(check_name(name), raw_vector, description, self.store, self.config, baseline, header)
+        vector = build_persona(
+            check_new_persona(name), raw_vector, description, self.store, self.config, baseline, header
+        )
         self.save(vector)
         return vector
 

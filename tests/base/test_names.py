@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_core.base.names import NAME_PATTERN, check_alias, check_name, nearest, suggestion
+from persona_core.base.names import (
+    NAME_PATTERN,
+    RESERVED,
+    check_alias,
+    check_name,
+    check_new_persona,
+    nearest,
+    suggestion,
+)
 from persona_core.errors import PersonaError, SteeringError
 
 
@@ -74,3 +82,10 @@ def test_one_wrong_letter_of_four_is_a_slip(name: str, data: st.DataObject) -> N
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=5))
 def test_a_suggestion_never_fails(name: str, known: list[str]) -> None:
     assert isinstance(suggestion(name, known), str)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_name_that_commands_take_for_something_else_names_no_persona(name: str) -> None:
+    with pytest.raises(PersonaError, match=f"'{name}' cannot name a persona: it means that nothing|{RESERVED[name]}"):
+        check_new_persona(name)
+    assert check_new_persona(f"{name}-2") == f"{name}-2"
