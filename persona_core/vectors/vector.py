@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from persona_core.errors import SteeringError, VectorCorrupt
 from persona_core.vectors import file as vector_file
+from persona_core.vectors.checks import axis_problem, baseline_problem, persona_problem
 from persona_core.vectors.file import Calibration, VectorHeader
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class PersonaVector:
     def load(cls, path: Path) -> PersonaVector:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "persona", ("directions", "raw", "residual_norm"))
+        _check(path, persona_problem(header, tensors))
         return cls(header, tensors["directions"], tensors["raw"], tensors["residual_norm"], tensors.get("gradient"))
 
     def _dose(self, dose: float | None) -> float:
@@ -142,6 +144,7 @@ class Axis:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "axis", ("directions", "quantiles"))
         extra = (tensors.get("shared"), tensors.get("shared_gradient"))
+        _check(path, axis_problem(header, tensors))
         return cls(header, tensors["directions"], tensors["quantiles"], *extra)
 
 
@@ -161,11 +164,18 @@ class Baseline:
     def load(cls, path: Path) -> Baseline:
         """Read a file; raise `VectorNotFound` or `VectorCorrupt`."""
         header, tensors = _read(path, "baseline", ("mean", "residual_norm"))
+        _check(path, baseline_problem(header, tensors))
         return cls(header, tensors["mean"], tensors["residual_norm"])
 
 
 def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _check(path: Path, problem: str) -> None:
+    """Raise `VectorCorrupt` where there is a problem with what a file says."""
+    if problem:
+        raise VectorCorrupt(f"{path} is not used: {problem}; extract it anew or restore it")
 
 
 def _read(path: Path, kind: str, required: Sequence[str]) -> tuple[VectorHeader, dict[str, Tensor]]:
@@ -174,7 +184,4 @@ def _read(path: Path, kind: str, required: Sequence[str]) -> tuple[VectorHeader,
     missing = [name for name in required if name not in tensors]
     if header.kind != kind or missing:
         raise VectorCorrupt(f"{path} is no {kind} vector file (it is {header.kind}, and lacks {missing})")
-    shape = (header.model.n_layers, header.model.hidden_size)
-    if tensors.get("directions", tensors.get("mean")).shape != shape:  # type: ignore[union-attr]
-        raise VectorCorrupt(f"{path}: its tensors are not {shape[0]} layers of {shape[1]}")
     return header, tensors
