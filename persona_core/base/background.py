@@ -16,11 +16,15 @@ def within(seconds: float, label: str, function: Callable[..., T], *args: object
     """Call a function and return its result, or raise what it raises; raise `PluginError` after `seconds`.
 
     `label` names the package and the call; the error message begins with it. Python cannot stop the function, which
-    runs on after the error: pass it copies, and no object that another thread changes.
+    runs on after the error: pass it copies, and no object that another thread changes. A `KeyboardInterrupt` or a
+    `GeneratorExit` of the function's own becomes an error of it: Ctrl-C reaches the main thread alone.
     """
     future = in_background(lambda: function(*args))
     if not wait([future], timeout=seconds).done:
         raise PluginError(f"{label} took longer than {seconds:g} s")
+    error = future.exception()
+    if error is not None and not isinstance(error, Exception | SystemExit):
+        raise RuntimeError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     return future.result()
 
 

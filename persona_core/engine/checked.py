@@ -35,12 +35,12 @@ def checked_blend(registered: Registered, parts: Sequence[WeightedVector]) -> Te
     strategy: BlendingStrategy = registered.value
     who = f"the blending strategy {strategy.name!r} of {registered.distribution}"
     copies = [WeightedVector(copied(part.vector), part.weight) for part in parts]
-    moved: object = _called(who, SteeringError, strategy.blend, copies)
+    moved: object = _called(who, SteeringError, lambda: plain(strategy.blend(copies)))
     problem = _displacement_problem(moved, [part.vector for part in parts])
     if problem:
         raise SteeringError(f"{who} returned {problem}; set steering.blending to another one")
     assert isinstance(moved, Tensor)
-    return moved.detach().to(torch.float32).clone()
+    return moved
 
 
 def checked_bounds(registered: Registered, context: CappingContext) -> tuple[ClampProjection, ...]:
@@ -49,13 +49,40 @@ def checked_bounds(registered: Registered, context: CappingContext) -> tuple[Cla
     who = f"the capping policy {policy.name!r} of {registered.distribution}"
     axes = {name: copied(axis) for name, axis in context.axes.items()}
     given = replace(context, axes=axes, history=[dict(turn) for turn in context.history])
-    bounds: object = _called(who, SafetyUnavailable, lambda: tuple(policy.clamps(given)))
+    bounds: object = _called(who, SafetyUnavailable, lambda: tuple(map(plain_clamp, policy.clamps(given))))
     assert isinstance(bounds, tuple)
     hidden = next(iter(context.axes.values())).directions
     for clamp in bounds:
         if problem := _clamp_problem(clamp, hidden):
             raise SafetyUnavailable(f"{who} returned {problem}; set steering.capping_policy to another one")
-    return tuple(replace(clamp, unit_direction=clamp.unit_direction.detach().float().clone()) for clamp in bounds)
+    return bounds
+
+
+def plain_clamp(clamp: object) -> object:
+    """Return a bound made of plain numbers and a plain tensor, whatever classes the package made it of."""
+    if not isinstance(clamp, ClampProjection):
+        return clamp
+    bounds = [float(bound) if type(bound) is int else bound for bound in (plain(clamp.low), plain(clamp.high))]
+    fields: Any = (plain(clamp.layer), plain(clamp.unit_direction), *bounds, str(clamp.name), bool(clamp.audit))
+    return ClampProjection(*fields)
+
+
+def plain(value: object) -> object:
+    """Return a tensor as a dense float32 copy, and a number as Python's own; anything else as it is.
+
+    A subclass may lie about what it compares to or which shape it has: only what Python and torch themselves read of it
+    is used.
+    """
+    if isinstance(value, Tensor):
+        with torch._C.DisableTorchFunctionSubclass():
+            bare = value.detach()
+            dense = (bare if bare.layout == torch.strided else bare.to_dense()).as_subclass(Tensor)
+            return (dense.to(torch.float32) if dense.is_floating_point() else dense).clone()
+    if isinstance(value, float):
+        return float.__add__(value, 0.0)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__add__(value, 0)
+    return value
 
 
 def few_enough(clamps: Sequence[ClampProjection], policy: str) -> None:
@@ -107,7 +134,7 @@ def _clamp_problem(clamp: object, directions: Tensor) -> str:
     if not isinstance(clamp, ClampProjection):
         return f"{type(clamp).__name__}, not a ClampProjection"
     n_layers, hidden = directions.shape
-    if not isinstance(clamp.layer, int) or not 0 <= clamp.layer < n_layers:
+    if type(clamp.layer) is not int or not 0 <= clamp.layer < n_layers:
         return f"an unusable bound: layer {clamp.layer} of a model that has {n_layers}"
     axis = clamp.unit_direction
     if not isinstance(axis, Tensor) or axis.shape != (hidden,) or axis.device != directions.device:
@@ -120,5 +147,5 @@ def _clamp_problem(clamp: object, directions: Tensor) -> str:
 
 
 def _is_range(low: object, high: object) -> bool:
-    numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    numbers = type(low) in (int, float) and type(high) in (int, float)
     return numbers and low <= high and low < math.inf and high > -math.inf  # type: ignore[operator]

@@ -29,6 +29,15 @@ def test_what_the_function_raises_is_raised(error: BaseException) -> None:
     assert caught.value is error
 
 
+@pytest.mark.parametrize("order", [KeyboardInterrupt(), GeneratorExit()])
+def test_ctrl_c_that_the_function_raises_itself_is_an_error_of_the_function(order: BaseException) -> None:
+    def fail() -> None:
+        raise order
+
+    with pytest.raises(RuntimeError, match=type(order).__name__):
+        within(60, "persona-broken", fail)
+
+
 def test_what_takes_longer_is_an_error_that_names_it() -> None:
     released = threading.Event()
     try:

@@ -49,6 +49,10 @@ def policy_bounds(function: Callable[[Any], Any]) -> tuple[ClampProjection, ...]
     return checked_bounds(Registered(Policy(function), "persona-hostile"), CONTEXT)
 
 
+def raised(error: BaseException) -> Any:
+    raise error
+
+
 def honest(parts: Any) -> Tensor:
     return BalancedSum().blend(parts)
 
@@ -57,6 +61,26 @@ def test_what_an_honest_strategy_and_policy_return_goes_on_as_it_is() -> None:
     assert torch.equal(blend(honest), honest(PARTS))
     assert len(policy_bounds(PercentileFloor().clamps)) == len(CONTEXT.layers)
     assert policy_bounds(lambda context: []) == ()
+
+
+class Lying(float):
+    """A number that is below every other one and says that it is not."""
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+    __lt__ = __ge__ = __gt__ = __le__
+
+    def __float__(self) -> float:
+        return -1e30
+
+
+class LyingTensor(Tensor):
+    """A tensor whose shape is not its own."""
+
+    @property
+    def shape(self) -> Any:
+        return torch.Size((HIDDEN,))
 
 
 BLENDS: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -70,6 +94,9 @@ BLENDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "another layer": (lambda parts: torch.ones(LAYERS, HIDDEN), "layer 0, which none of the personas steers"),
     "an error": (lambda parts: 1 / 0, "ZeroDivisionError"),
     "exit": (lambda parts: sys.exit(3), "SystemExit: 3"),
+    "Ctrl-C of its own": (lambda parts: raised(KeyboardInterrupt()), "KeyboardInterrupt"),
+    "the end of a generator": (lambda parts: raised(GeneratorExit()), "GeneratorExit"),
+    "nested": (lambda parts: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]), "failed"),
 }
 
 
@@ -95,6 +122,13 @@ CLAMPS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a bound at infinity": (lambda context: [ClampProjection(3, AXIS, low=math.inf)], "range is empty"),
     "an error": (lambda context: context.axes["none"], "KeyError"),
     "exit": (lambda context: sys.exit(3), "SystemExit: 3"),
+    "Ctrl-C of its own": (lambda context: raised(KeyboardInterrupt()), "KeyboardInterrupt"),
+    "a bound of more than 64 bits": (lambda context: [ClampProjection(3, AXIS, low=10**400)], "OverflowError"),
+    "a bound that is a truth": (lambda context: [ClampProjection(3, AXIS, low=True)], "range is empty"),
+    "a tensor that lies about its shape": (
+        lambda context: [ClampProjection(3, AXIS[:4].as_subclass(LyingTensor), low=0.0)],
+        "not 16 numbers",
+    ),
 }
 
 
@@ -103,6 +137,18 @@ def test_a_wrong_bound_stops_the_reply_with_the_packages_name(function: Callable
     with pytest.raises(SafetyUnavailable, match=says) as caught:
         policy_bounds(function)
     assert "'hostile' of persona-hostile" in str(caught.value)
+
+
+def test_a_number_that_lies_is_what_python_reads_of_it() -> None:
+    (clamp,) = policy_bounds(lambda context: [ClampProjection(3, AXIS, low=Lying(2.0))])
+    assert (type(clamp.low), clamp.low) == (float, 2.0)
+
+
+def test_a_sparse_or_short_tensor_becomes_a_dense_one_in_float32() -> None:
+    for change in (Tensor.to_sparse, lambda direction: direction.double()):
+        (clamp,) = policy_bounds(lambda context, change=change: [ClampProjection(3, change(AXIS), low=0.0)])
+        assert (clamp.unit_direction.layout, clamp.unit_direction.dtype) == (torch.strided, torch.float32)
+        assert torch.allclose(clamp.unit_direction, AXIS)
 
 
 def test_a_package_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
