@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 METADATA_KEY = "persona_steer"
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16"}
 _LONGEST_HEADER = 16_000_000
 USABLE = 0.5
 """The cosine of two halves of a persona's data from which its direction is usable."""
@@ -124,20 +125,34 @@ def read_header(path: Path) -> VectorHeader:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the tensors as numpy arrays; raise `VectorCorrupt` for a truncated file or a number that is not finite."""
+    """Return the tensors as float32 numpy arrays.
+
+    Raises `VectorCorrupt` for a truncated file, a tensor of no floating-point type, or a number that is not finite.
+    """
     import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, deserialize
 
     read_header(path)
     try:
-        arrays = dict(load_file(path))
+        stored: Any = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        arrays = {name: _array(**tensor) for name, tensor in stored}
     except (SafetensorError, OSError, ValueError) as error:
         raise VectorCorrupt(f"{path} is damaged ({error}); extract it anew or restore it") from error
     broken = [name for name, array in arrays.items() if not bool(np.isfinite(array).all())]
     if broken:
         raise VectorCorrupt(f"{path}: {', '.join(broken)} holds numbers that are not finite; extract it anew")
     return arrays
+
+
+def _array(dtype: str, shape: list[int], data: bytes) -> np.ndarray[Any, Any]:
+    """Return a stored tensor as float32; numpy has no bfloat16, which is the upper half of a float32."""
+    import numpy as np
+
+    if dtype == "BF16":
+        return (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    if dtype not in _FLOATS:
+        raise ValueError(f"a tensor of the type {dtype}")
+    return np.frombuffer(data, _FLOATS[dtype]).astype(np.float32).reshape(shape)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -211,3 +211,25 @@ def test_a_vector_of_another_model_says_what_differs(
 
 def test_the_same_model_under_another_name_is_served(identity: ModelIdentity) -> None:
     identity.check(identity.model_copy(update={"name": "/folder/tiny", "slug": "x"}), "sage")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_file_in_another_precision_is_read_as_float32(
+    tmp_path: Path, make_vector: VectorMaker, dtype: torch.dtype
+) -> None:
+    vector = make_vector()
+    stored = {"directions": vector.directions, "raw": vector.raw, "residual_norm": vector.residual_norm}
+    short = {name: tensor.to(dtype) for name, tensor in stored.items()}
+    metadata = {METADATA_KEY: vector.header.model_dump_json()}
+    (tmp_path / "short").write_bytes(save(short, metadata=metadata))
+    back = PersonaVector.load(tmp_path / "short")
+    assert same_bits(back.directions, short["directions"].float())
+    assert same_bits(back.residual_norm, short["residual_norm"].float())
+
+
+def test_a_tensor_of_whole_numbers_is_corrupt(tmp_path: Path, make_vector: VectorMaker) -> None:
+    vector = make_vector()
+    whole = {"directions": vector.directions.long(), "raw": vector.raw, "residual_norm": vector.residual_norm}
+    (tmp_path / "whole").write_bytes(save(whole, metadata={METADATA_KEY: vector.header.model_dump_json()}))
+    with pytest.raises(VectorCorrupt, match=r"whole is damaged \(a tensor of the type I64\)"):
+        PersonaVector.load(tmp_path / "whole")
