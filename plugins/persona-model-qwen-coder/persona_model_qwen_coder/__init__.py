@@ -22,6 +22,12 @@ def register_models() -> list[ModelSource]:
     return [_source(LARGE), _source(SMALL)]
 
 
+@hookimpl
+def register_vector_dirs() -> list[Path]:
+    """Return the folder with the axes and the baseline of the larger model; no persona is made for it yet."""
+    return [Path(__file__).parent / "vectors"]
+
+
 def _source(model: PublishedModel) -> ModelSource:
     summary = f"{model.title}: {model.n_layers} layers, a CPU, a {model.size / 1e9:.1f} GB download on first use"
     return ModelSource(model.alias, model.slug, summary, partial(_fetch, model), RECOMMENDED)
