@@ -60,8 +60,8 @@ def set_(app: App, key: str, value: str) -> None:
     """Set one value in the workspace's config.yaml; its comments are kept.
 
     Setting model.name to an alias also sets what its package recommends for that model, and takes back what was
-    recommended for the one before. The name of a blending strategy
-    or a capping policy is refused where no installed package has it.
+    recommended for the one before. The name of a blending strategy or a capping policy is refused where no installed
+    package has it.
 
     \b
     Example:

@@ -60,11 +60,11 @@ def model_source(name: str, plugins: PluginManager) -> ModelSource | None:
 
 
 def alias_note(name: str, plugins: PluginManager) -> str:
-    """Return what a name that looks like an alias is taken for where no package brings it, else nothing."""
+    """Return that a name is none that can be loaded: no package brings it, and it is no folder and no hub id."""
     if model_source(name, plugins) is not None or "/" in name or Path(name).expanduser().exists():
         return ""
     known = ", ".join(sorted(plugins.registry("register_models")))
-    return f"Note: no installed package brings the model {name!r}, so it is taken as a hub id; there are {known}"
+    return f"Note: no installed package brings the model {name!r}, so it cannot be loaded until one does; there are {known}"
 
 
 def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:

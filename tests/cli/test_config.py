@@ -38,7 +38,9 @@ def test_config_set_of_another_model_takes_back_what_was_recommended_and_names_a
     run("config", "set", "model.name", "smollm2")
     done = run("config", "set", "model.name", "smolm")
     assert 'extraction.target_layers = "50%-75%"  (the default; ' in done.stdout
-    assert "no installed package brings the model 'smolm', so it is taken as a hub id; there are" in done.stderr
+    assert (
+        "no installed package brings the model 'smolm', so it cannot be loaded until one does; there are" in done.stderr
+    )
     assert "no installed package" not in run("config", "set", "model.name", "org/model").stderr
 
 
