@@ -64,7 +64,8 @@ def alias_note(name: str, plugins: PluginManager) -> str:
     if model_source(name, plugins) is not None or "/" in name or Path(name).expanduser().exists():
         return ""
     known = ", ".join(sorted(plugins.registry("register_models")))
-    return f"Note: no installed package brings the model {name!r}, so it cannot be loaded until one does; there are {known}"
+    lacking = f"no installed package brings the model {name!r}, so it cannot be loaded until one does"
+    return f"Note: {lacking}; there are {known}"
 
 
 def _of_scheme(scheme: ModelScheme, argument: str) -> ModelSource:
